@@ -1,0 +1,341 @@
+//! The decision: default deny, pure, no I/O.
+//!
+//! A grant is approved if none of the standing refusals applies and **one** rule allows it as a
+//! whole: who asks, which target, which action, and every account, organization and service that the
+//! grant names in any role. Only [`Allowlist::decide`] makes an [`Approved`].
+
+mod parse;
+
+use crate::arn::{AccountId, OrganizationId};
+use crate::error::{Code, Fault};
+use crate::grant::{FunctionUrlAuthType, Grant, StatementId};
+use crate::principal::Form;
+use crate::requester::Requester;
+use crate::resource::Own;
+
+pub use parse::Problem;
+
+/// The actions that a rule allows when it names none.
+pub const DEFAULT_ACTIONS: [&str; 3] = ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl", "lambda:GetLayerVersion"];
+
+/// A list of rules. Without rules it denies everything.
+#[derive(Debug, Default)]
+pub struct Allowlist {
+    rules: Vec<Rule>,
+}
+
+/// One rule: what may be granted under it, and who may ask.
+#[derive(Debug)]
+struct Rule {
+    id: Box<str>,
+    /// Sorted, so that 100,000 of them decide as fast as ten.
+    accounts: Vec<AccountId>,
+    organizations: Vec<OrganizationId>,
+    services: Vec<Box<str>>,
+    actions: Option<Vec<Box<str>>>,
+    targets: Option<Vec<Pattern>>,
+    requesters: Option<Vec<Pattern>>,
+}
+
+/// A text in which `*` stands for any run of characters.
+#[derive(Debug)]
+struct Pattern(Box<str>);
+
+/// A grant that the allowlist allows. The only thing an audit intent can be made of.
+///
+/// ```compile_fail,E0451
+/// # use permission_broker::{allowlist::Approved, grant::Grant};
+/// # fn forge(grant: Grant) -> Approved {
+/// Approved { grant, resource: String::new(), statement_id: todo!(), rule: "mine".into() }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Approved {
+    grant: Grant,
+    resource: String,
+    statement_id: StatementId,
+    rule: Box<str>,
+}
+
+impl Approved {
+    /// The grant.
+    pub fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// The ARN that the policy belongs to.
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// The statement id, given or derived.
+    pub fn statement_id(&self) -> &StatementId {
+        &self.statement_id
+    }
+
+    /// The rule that allows it.
+    pub fn rule(&self) -> &str {
+        &self.rule
+    }
+}
+
+/// A grant that the allowlist does not allow, and why.
+#[derive(Debug)]
+pub struct Denied {
+    /// The grant, for the audit.
+    pub grant: Grant,
+    /// The reasons: every standing refusal, then the one that ruled out the last rules.
+    pub faults: Vec<Fault>,
+    /// Why each rule does not allow it: its id and the first of its conditions that fails.
+    pub rules: Vec<(Box<str>, Code)>,
+}
+
+impl Allowlist {
+    /// Decides a grant. Every account that it names in any role has to be allowed by the same rule.
+    pub fn decide(&self, grant: Grant, requester: &Requester, own: &Own) -> Result<Approved, Box<Denied>> {
+        let mut faults = standing_refusals(&grant, own);
+        let mut rules = Vec::new();
+        for rule in &self.rules {
+            match rule.refusal(&grant, requester, own) {
+                None if faults.is_empty() => return Ok(Approved::new(grant, own, rule)),
+                None => {}
+                Some(criterion) => rules.push((rule.id.clone(), criterion)),
+            }
+        }
+        // Rules that fail late were close: the furthest criterion names what ruled out the last of them.
+        let all_refuse = rules.len() == self.rules.len();
+        let furthest = rules.iter().map(|(_, criterion)| *criterion).max().unwrap_or(match grant.principal().form() {
+            Form::Everyone => Criterion::Organization,
+            _ => Criterion::Principal,
+        });
+        if all_refuse {
+            faults.push(furthest.fault(&grant));
+        }
+        let rules = rules.into_iter().map(|(id, criterion)| (id, criterion.code())).collect();
+        Err(Box::new(Denied { grant, faults, rules }))
+    }
+
+    /// How many rules there are.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether it denies everything.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+}
+
+impl Approved {
+    fn new(grant: Grant, own: &Own, rule: &Rule) -> Self {
+        let (resource, statement_id) = (grant.target().arn(own), grant.statement_id(own));
+        Self { grant, resource, statement_id, rule: rule.id.clone() }
+    }
+}
+
+/// What no rule can allow.
+fn standing_refusals(grant: &Grant, own: &Own) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut refuse = |pointer, code, detail| faults.push(Fault::new(pointer, code, detail));
+    let conditions = grant.conditions();
+    if !grant.target().is_beside(own) {
+        refuse(
+            target_pointer(grant),
+            Code::TargetNotAllowed,
+            "the target lies in another account, region or partition than the broker",
+        );
+    }
+    if grant.target().is_self(own) {
+        refuse(target_pointer(grant), Code::TargetNotAllowed, "the broker grants no access to itself");
+    }
+    if grant.action().as_str().contains('*') {
+        refuse(
+            "/parameters/Action",
+            Code::ActionNotAllowed,
+            "an action is granted by its own name, never by a wildcard",
+        );
+    }
+    if grant.principal().partition().is_some_and(|partition| partition != own.partition()) {
+        refuse(
+            "/parameters/Principal",
+            Code::PrincipalNotAllowed,
+            "the principal lies in another partition than the broker",
+        );
+    }
+    if *grant.principal().form() == Form::Everyone && conditions.organization.is_none() {
+        refuse("/parameters/Principal", Code::PublicGrant, "the principal `*` needs an organization id beside it");
+    }
+    if conditions.function_url_auth_type == Some(FunctionUrlAuthType::None) {
+        refuse(
+            "/parameters/FunctionUrlAuthType",
+            Code::PublicGrant,
+            "the auth type NONE would open the function URL to everyone",
+        );
+    }
+    if *grant.principal().form() == Form::Service && !is_confined(grant) {
+        refuse(
+            "/parameters/Principal",
+            Code::UnconfinedService,
+            "a service acts for every AWS customer: add SourceAccount, or a SourceArn that names an account (S3 needs SourceAccount)",
+        );
+    }
+    let arn_account = conditions.source_arn.as_ref().and_then(|arn| arn.account());
+    if let (Some(account), Some(in_arn)) = (conditions.source_account, arn_account)
+        && account != in_arn
+    {
+        refuse(
+            "/parameters/SourceAccount",
+            Code::SourceMismatch,
+            "SourceAccount differs from the account in SourceArn",
+        );
+    }
+    faults
+}
+
+/// Whether a service can use the grant only on behalf of accounts that the grant names.
+fn is_confined(grant: &Grant) -> bool {
+    let conditions = grant.conditions();
+    let service = grant.principal().as_str();
+    if conditions.source_account.is_some() {
+        return true;
+    }
+    if service.starts_with("s3.") {
+        // A bucket can be deleted and made again by another account, so its ARN alone confines nothing.
+        return false;
+    }
+    // The Alexa services (`*.amazon.com`) have no source ARN; their skill id travels as the token.
+    let skill = service.ends_with(".amazon.com") && conditions.event_source_token.is_some();
+    skill || conditions.source_arn.as_ref().is_some_and(|arn| arn.account().is_some())
+}
+
+fn target_pointer(grant: &Grant) -> &'static str {
+    match grant.target() {
+        crate::resource::Target::Function(_) => "/parameters/FunctionName",
+        crate::resource::Target::LayerVersion(_) => "/parameters/LayerName",
+    }
+}
+
+/// What a rule looks at, in the order in which it looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Criterion {
+    Requester,
+    Target,
+    Action,
+    Principal,
+    Organization,
+    Source,
+}
+
+impl Rule {
+    /// The first criterion that speaks against a grant; `None` if the rule allows it.
+    fn refusal(&self, grant: &Grant, requester: &Requester, own: &Own) -> Option<Criterion> {
+        let criteria: [(Criterion, bool); 6] = [
+            (Criterion::Requester, self.allows_requester(requester, own)),
+            (Criterion::Target, self.allows_target(grant)),
+            (Criterion::Action, self.allows_action(grant)),
+            (Criterion::Principal, self.allows_principal(grant)),
+            (Criterion::Organization, self.allows_organization(grant)),
+            (Criterion::Source, self.allows_source(grant)),
+        ];
+        criteria.into_iter().find(|(_, allowed)| !allowed).map(|(criterion, _)| criterion)
+    }
+
+    /// Without `requesters`, whoever may reach the door may ask; an event that another account put on
+    /// the bus is asked for by nobody of ours, and has to be named.
+    fn allows_requester(&self, requester: &Requester, own: &Own) -> bool {
+        match (&self.requesters, requester) {
+            (None, Requester::EventBridge { account, .. }) => *account == own.account(),
+            (None, _) => true,
+            (Some(patterns), requester) => {
+                requester.id().is_some_and(|id| patterns.iter().any(|pattern| pattern.matches(&id)))
+            }
+        }
+    }
+
+    fn allows_target(&self, grant: &Grant) -> bool {
+        let Some(patterns) = &self.targets else { return true };
+        let target = format!("{}:{}", grant.target().word(), grant.target().name());
+        patterns.iter().any(|pattern| pattern.matches(&target))
+    }
+
+    fn allows_action(&self, grant: &Grant) -> bool {
+        let action = grant.action().as_str();
+        match &self.actions {
+            None => DEFAULT_ACTIONS.contains(&action),
+            Some(actions) => actions.iter().any(|allowed| **allowed == *action),
+        }
+    }
+
+    fn allows_principal(&self, grant: &Grant) -> bool {
+        let principal = grant.principal();
+        match principal.form() {
+            Form::Account(account) | Form::Identity(account) => self.allows_account(*account),
+            Form::Service => self.services.iter().any(|service| **service == *principal.as_str()),
+            // Everyone is a question of the organization, which is the next criterion.
+            Form::Everyone => true,
+        }
+    }
+
+    fn allows_organization(&self, grant: &Grant) -> bool {
+        grant.conditions().organization.as_ref().is_none_or(|id| self.organizations.contains(id))
+    }
+
+    fn allows_source(&self, grant: &Grant) -> bool {
+        let conditions = grant.conditions();
+        let in_arn = conditions.source_arn.as_ref().and_then(|arn| arn.account());
+        [conditions.source_account, in_arn].into_iter().flatten().all(|account| self.allows_account(account))
+    }
+
+    fn allows_account(&self, account: AccountId) -> bool {
+        self.accounts.binary_search(&account).is_ok()
+    }
+}
+
+impl Criterion {
+    fn code(self) -> Code {
+        match self {
+            Self::Requester => Code::RequesterNotAllowed,
+            Self::Target => Code::TargetNotAllowed,
+            Self::Action => Code::ActionNotAllowed,
+            Self::Principal => Code::PrincipalNotAllowed,
+            Self::Organization => Code::OrganizationNotAllowed,
+            Self::Source => Code::SourceNotAllowed,
+        }
+    }
+
+    fn fault(self, grant: &Grant) -> Fault {
+        let layer = grant.target().word() == "layer";
+        let (pointer, detail) = match self {
+            Self::Requester => ("", "no rule lets this requester ask"),
+            Self::Target => (target_pointer(grant), "no rule that lets this requester ask names this target"),
+            Self::Action => ("/parameters/Action", "no rule for this target names this action"),
+            Self::Principal => ("/parameters/Principal", "no rule for this target and action names this principal"),
+            Self::Organization if layer => {
+                ("/parameters/OrganizationId", "no rule for this grant names this organization")
+            }
+            Self::Organization => ("/parameters/PrincipalOrgID", "no rule for this grant names this organization"),
+            Self::Source if grant.conditions().source_account.is_some() => {
+                ("/parameters/SourceAccount", "no rule for this grant names the account of its source")
+            }
+            Self::Source => ("/parameters/SourceArn", "no rule for this grant names the account of its source"),
+        };
+        Fault::new(pointer, self.code(), detail)
+    }
+}
+
+impl Pattern {
+    /// Matches in time linear in both: between two `*` the first place that fits is as good as any.
+    fn matches(&self, text: &str) -> bool {
+        let mut parts = self.0.split('*');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = text.strip_prefix(first) else { return false };
+        let Some(last) = parts.next_back() else { return rest.is_empty() };
+        for part in parts {
+            match rest.split_once(part) {
+                Some((_, after)) => rest = after,
+                None => return false,
+            }
+        }
+        rest.ends_with(last)
+    }
+}

@@ -1,0 +1,289 @@
+//! One audit record as one line of ASCII JSON of at most 16 KiB.
+//!
+//! Everything in it was validated, stamped by AWS, or is ours; long values are cut and say so. The
+//! field names are a closed list, so nothing new slips into the log.
+
+use std::borrow::Cow;
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use serde::Serialize;
+
+use super::Case;
+use crate::allowlist::Approved;
+use crate::error::{Code, Fault, Kind};
+use crate::grant::Grant;
+use crate::outcome::Outcome;
+use crate::policy::Written;
+
+/// Most characters of one value; a source ARN may have 10,000.
+const MOST_VALUE_CHARS: usize = 2048;
+
+/// Most characters of the requester's reason.
+const MOST_REASON_CHARS: usize = 256;
+
+/// Most broken rules, and most allowlist rules, that one record lists.
+const MOST_LISTED: usize = 20;
+
+/// What a record says.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Record {
+    /// A grant is about to be made.
+    Intent,
+    /// A request has come to its end.
+    Outcome,
+    /// A grant was broken off; whether AWS was reached is unknown.
+    Abandoned,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Line<'a> {
+    timestamp: String,
+    level: &'static str,
+    r#type: &'static str,
+    record: Record,
+    request_id: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    door: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requester: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<&'static str>,
+    #[serde(flatten)]
+    grant: Option<Parties<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retryable: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Reason<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rules: Vec<RuleReason<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rules_checked: Option<usize>,
+    #[serde(flatten)]
+    written: Option<Calls<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<f64>,
+}
+
+/// The grant, with every party that it names.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Parties<'a> {
+    target: Cow<'a, str>,
+    statement_id: &'a str,
+    action: Cow<'a, str>,
+    principal: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_arn: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_account: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_url_auth_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invoked_via_function_url: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_source_token: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
+}
+
+#[derive(Serialize)]
+struct Reason<'a> {
+    pointer: &'a str,
+    code: &'static str,
+}
+
+#[derive(Serialize)]
+struct RuleReason<'a> {
+    rule: &'a str,
+    code: &'static str,
+}
+
+/// How the calls to AWS went.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Calls<'a> {
+    attempts: u32,
+    calls: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aws_request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aws_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    confirmed_by_read: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    statement_differs: bool,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(record: Record, case: &'a Case<'_>) -> Self {
+        let origin = case.origin;
+        let level = match record {
+            Record::Abandoned => "ERROR",
+            Record::Intent | Record::Outcome => "INFO",
+        };
+        let duration =
+            matches!(record, Record::Outcome | Record::Abandoned).then(|| milliseconds(case.started.elapsed()));
+        Self {
+            timestamp: timestamp(SystemTime::now()),
+            level,
+            r#type: "audit",
+            record,
+            request_id: cut(case.request_id, MOST_REASON_CHARS),
+            event_id: origin.event_id.as_ref().map(|id| id.as_str()),
+            door: origin.door.map(|door| door.as_str()),
+            requester: origin.requester.as_ref().map(|requester| requester.id().unwrap_or(Cow::Borrowed("direct"))),
+            operation: case.operation.map(|operation| operation.as_str()),
+            grant: None,
+            rule: None,
+            decision: None,
+            outcome: None,
+            code: None,
+            retryable: None,
+            errors: Vec::new(),
+            rules: Vec::new(),
+            rules_checked: None,
+            written: None,
+            duration_ms: duration,
+        }
+    }
+
+    pub(super) fn approved(self, approved: &'a Approved) -> Self {
+        let line = self.grant(approved.grant(), approved.resource(), approved.statement_id().as_str());
+        Self { rule: Some(approved.rule()), decision: Some("allowed"), ..line }
+    }
+
+    pub(super) fn grant(self, grant: &'a Grant, resource: &'a str, statement_id: &'a str) -> Self {
+        let conditions = grant.conditions();
+        let parties = Parties {
+            target: cut(resource, MOST_VALUE_CHARS),
+            statement_id,
+            action: cut(grant.action().as_str(), MOST_REASON_CHARS),
+            principal: cut(grant.principal().as_str(), MOST_VALUE_CHARS),
+            source_arn: conditions.source_arn.as_ref().map(|arn| cut(arn.as_str(), MOST_VALUE_CHARS)),
+            source_account: conditions.source_account.map(|account| account.to_string()),
+            organization_id: conditions.organization.as_ref().map(|id| id.as_str()),
+            function_url_auth_type: conditions.function_url_auth_type.map(|auth| auth.as_str()),
+            invoked_via_function_url: conditions.invoked_via_function_url,
+            event_source_token: conditions.event_source_token.as_ref().map(|_| "present"),
+            revision_id: grant.revision_id().map(|id| id.as_str()),
+            reason: grant.reason().map(|reason| cut(reason, MOST_REASON_CHARS)),
+            dry_run: grant.is_dry_run(),
+        };
+        Self { grant: Some(parties), ..self }
+    }
+
+    pub(super) fn ended(self, ending: Result<Outcome, Code>) -> Self {
+        let Err(code) = ending else {
+            return Self { outcome: ending.ok().map(Outcome::as_str), ..self };
+        };
+        let (level, decision) = match code.kind() {
+            Kind::Malformed | Kind::Invalid | Kind::Conflict => ("WARN", None),
+            Kind::Denied => ("WARN", Some("denied")),
+            Kind::Refused | Kind::Blocked | Kind::Transient => ("ERROR", None),
+        };
+        Self {
+            level,
+            decision,
+            outcome: Some(code.kind().outcome().as_str()),
+            code: Some(code.as_str()),
+            retryable: Some(code.kind().retryable()),
+            ..self
+        }
+    }
+
+    pub(super) fn faults(self, faults: &'a [Fault]) -> Self {
+        let of = |fault: &'a Fault| Reason { pointer: &fault.pointer, code: fault.code.as_str() };
+        Self { errors: faults.iter().take(MOST_LISTED).map(of).collect(), ..self }
+    }
+
+    pub(super) fn rules(self, rules: &'a [(Box<str>, Code)]) -> Self {
+        let of = |(rule, code): &'a (Box<str>, Code)| RuleReason { rule, code: code.as_str() };
+        Self { rules: rules.iter().take(MOST_LISTED).map(of).collect(), rules_checked: Some(rules.len()), ..self }
+    }
+
+    pub(super) fn written(self, written: &'a Written) -> Self {
+        let calls = Calls {
+            attempts: written.attempts,
+            calls: &written.calls,
+            aws_request_id: written.aws_request_id.as_deref(),
+            aws_code: written.aws_code.as_deref(),
+            confirmed_by_read: written.confirmed_by_read,
+            statement_differs: written.differs,
+        };
+        let level = if written.differs { "WARN" } else { self.level };
+        Self { written: Some(calls), level, ..self }
+    }
+
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = Vec::with_capacity(1024);
+        self.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Ascii))?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
+/// JSON whose strings are ASCII: no terminal, log viewer or line splitter can read anything into it.
+struct Ascii;
+
+impl serde_json::ser::Formatter for Ascii {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        if fragment.bytes().all(|b| matches!(b, b' '..=b'~')) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        for char in fragment.chars() {
+            match char {
+                ' '..='~' => write!(writer, "{char}")?,
+                _ => {
+                    for unit in char.encode_utf16(&mut [0; 2]) {
+                        write!(writer, "\\u{unit:04x}")?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A value of bounded length; a cut one ends with its true length.
+fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => {
+            let start = text.get(..end).unwrap_or_default();
+            format!("{start}... ({} characters)", text.chars().count()).into()
+        }
+    }
+}
+
+/// RFC 3339 with milliseconds, as Lambda's log filter wants it.
+pub(crate) fn timestamp(now: SystemTime) -> String {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let whole = Duration::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+    let time = DateTime::from_secs_and_nanos(i64::try_from(whole.as_secs()).unwrap_or(i64::MAX), whole.subsec_nanos());
+    time.fmt(Format::DateTime).unwrap_or_else(|_| "1970-01-01T00:00:00Z".into())
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}

@@ -1,0 +1,49 @@
+//! The SDK's client for Lambda, with every setting that matters made in code: the environment cannot
+//! switch retries on, leave a call without an end, or make the client panic.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+use aws_sdk_lambda::config::retry::RetryConfig;
+use aws_sdk_lambda::config::timeout::TimeoutConfig;
+use aws_sdk_lambda::config::{
+    BehaviorVersion, ProvideCredentials, Region, SharedCredentialsProvider, StalledStreamProtectionConfig,
+};
+
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::policy::CALL_TIMEOUT;
+
+/// Builds a client over a connection. Credentials are the environment's: Lambda puts the role's there,
+/// and starts a new environment before they expire.
+pub fn client(config: &Config, connection: Connection) -> Client {
+    client_with(config, connection, EnvironmentVariableCredentialsProvider::new())
+}
+
+/// Builds a client over a connection, with credentials from elsewhere.
+pub fn client_with(config: &Config, connection: Connection, credentials: impl ProvideCredentials + 'static) -> Client {
+    let mut shared = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(config.region.clone()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .retry_config(RetryConfig::disabled())
+        // The broker's own clock ends a call at CALL_TIMEOUT; this one is the net under it.
+        .timeout_config(TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT + Duration::from_secs(1)).build())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .http_client(connection);
+    shared.set_endpoint_url(config.endpoint.clone());
+    Client::new(&shared.build())
+}
+
+/// The URL that calls will go to, for opening the connection ahead of the first one.
+pub async fn endpoint(config: &Config) -> Option<String> {
+    if let Some(url) = &config.endpoint {
+        return Some(url.clone());
+    }
+    let params = Params::builder().region(config.region.clone()).build().ok()?;
+    let endpoint = DefaultResolver::new().resolve_endpoint(&params).await.ok()?;
+    Some(endpoint.url().to_owned())
+}

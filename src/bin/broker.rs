@@ -1,0 +1,154 @@
+//! The command line: the broker on this machine, with no AWS account.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+use permission_broker::local::control_plane::ControlPlane;
+use permission_broker::local::play::{self, Options};
+use permission_broker::local::serve;
+use permission_broker::local::show::Show;
+use permission_broker::local::stage::{ALLOWLIST, Stage, WORLD};
+use tokio::net::TcpListener;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The permission broker on this machine: the real handler and the real SDK, against an embedded Lambda
+/// control plane. Without a command it plays the folder `events`.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = false)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    scene: Scene,
+}
+
+#[derive(Args)]
+struct Scene {
+    /// The allowlist, a JSON file; left out, that of the examples.
+    #[arg(long, global = true, value_name = "FILE")]
+    allowlist: Option<PathBuf>,
+    /// The functions, layers and policies that exist, a JSON file; left out, those of the examples.
+    #[arg(long, global = true, value_name = "FILE")]
+    world: Option<PathBuf>,
+    /// Show audit lines as they are written, instead of their gist.
+    #[arg(long, global = true)]
+    audit: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play every event file of a folder, by name, and show the policies at the end.
+    Play {
+        /// The folder.
+        #[arg(default_value = "events")]
+        folder: PathBuf,
+    },
+    /// Hand one event file to the broker.
+    Invoke {
+        /// The event, in any of the envelopes of AWS.
+        file: PathBuf,
+    },
+    /// Open the API door and the control plane on loopback, with the policies kept on disk.
+    Serve {
+        /// The port of the API door.
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// The port of the control plane, for AWS clients.
+        #[arg(long, default_value_t = 8081)]
+        control_plane_port: u16,
+        /// The file that keeps functions, layers and policies.
+        #[arg(long, default_value = "broker-state.json", value_name = "FILE")]
+        state: PathBuf,
+        /// Who asks: the ARN that an IAM authorizer would have verified.
+        #[arg(long, default_value = "arn:aws:iam::123456789012:user/ci", value_name = "ARN")]
+        requester: String,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let run = || -> Result<(), Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        runtime.block_on(run(cli))
+    };
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("broker: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(Cli { command, scene }: Cli) -> Result<(), Failure> {
+    let options = Options { raw_audit: scene.audit };
+    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut show = Show::new(io::stdout().lock(), colour);
+    let result = match command.unwrap_or(Command::Play { folder: "events".into() }) {
+        Command::Play { folder } => {
+            let files = play::files(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+            play::play(&scene.stage()?.await?, &files, options, &mut show).await
+        }
+        Command::Invoke { file } => play::play(&scene.stage()?.await?, &[file], options, &mut show).await,
+        Command::Serve { port, control_plane_port, state, requester } => {
+            drop(show);
+            return serve(&scene, port, control_plane_port, &state, requester).await;
+        }
+    };
+    match result {
+        // Whoever closed the pipe has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+impl Scene {
+    fn allowlist(&self) -> Result<String, Failure> {
+        read(self.allowlist.as_deref(), ALLOWLIST)
+    }
+
+    fn control_plane(&self) -> Result<ControlPlane, Failure> {
+        Ok(ControlPlane::from_world(&read(self.world.as_deref(), WORLD)?)?)
+    }
+
+    fn stage(&self) -> Result<impl Future<Output = Result<Stage, Failure>>, Failure> {
+        let (control_plane, allowlist) = (self.control_plane()?, self.allowlist()?);
+        Ok(async move { Stage::new(control_plane, &allowlist).await })
+    }
+}
+
+fn read(path: Option<&Path>, default: &str) -> Result<String, Failure> {
+    let Some(path) = path else { return Ok(default.to_owned()) };
+    Ok(std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?)
+}
+
+async fn serve(
+    scene: &Scene,
+    port: u16,
+    control_plane_port: u16,
+    state: &Path,
+    requester: String,
+) -> Result<(), Failure> {
+    let control_plane = if state.exists() { ControlPlane::load(state)? } else { scene.control_plane()? };
+    control_plane.keep_at(Some(state.to_owned()));
+    let api = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| format!("port {port}: {error}"))?;
+    let aws = TcpListener::bind(("127.0.0.1", control_plane_port))
+        .await
+        .map_err(|error| format!("port {control_plane_port}: {error}"))?;
+    let (api_at, aws_at) = (api.local_addr()?, aws.local_addr()?);
+    let stage = Arc::new(Stage::new(control_plane.clone(), &scene.allowlist()?).await?);
+    eprintln!("API door       http://{api_at}/grants   (every request is taken as {requester})");
+    eprintln!("control plane  http://{aws_at}   (policies in {})", state.display());
+    eprintln!();
+    eprintln!("  curl -s http://{api_at}/grants -d @events/direct-grant-account.json");
+    eprintln!("  aws lambda get-policy --function-name orders --qualifier live --endpoint-url http://{aws_at}");
+    tokio::select! {
+        ended = serve::api(stage, api, requester) => Ok(ended?),
+        () = control_plane.serve(aws) => Ok(()),
+        stopped = tokio::signal::ctrl_c() => Ok(stopped?),
+    }
+}

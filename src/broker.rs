@@ -1,0 +1,119 @@
+//! The line itself: received, request, grant, approved, intent, outcome, recorded, reply.
+//!
+//! Each step needs what the step before it made, so the order is checked by the compiler.
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use aws_sdk_lambda::Client;
+use futures_util::FutureExt;
+use serde_json::value::RawValue;
+
+use crate::allowlist::Allowlist;
+use crate::audit::{Audit, Case};
+use crate::error::{Code, Fault};
+use crate::event::{self, Doors, Item, Opened, Shape};
+use crate::grant::Grant;
+use crate::outcome::Outcome;
+use crate::policy::{self, Budget};
+use crate::reply::{self, Answered, Failure};
+use crate::request::Request;
+use crate::resource::Own;
+use crate::statement::Statement;
+
+/// The broker: an allowlist, the doors that are open, the audit, and the way to AWS.
+pub struct Broker {
+    /// The SDK's client for Lambda, with its retries off.
+    pub client: Client,
+    /// What may be granted.
+    pub allowlist: Allowlist,
+    /// The doors that are open.
+    pub doors: Doors,
+    /// Where the records go.
+    pub audit: Audit,
+}
+
+/// What Lambda says about an invocation.
+#[derive(Clone, Copy, Debug)]
+pub struct Invocation<'a> {
+    /// Lambda's request id.
+    pub request_id: &'a str,
+    /// The ARN under which the broker was invoked: its own account, region and name.
+    pub function_arn: &'a str,
+    /// When Lambda ends the invocation.
+    pub deadline: Instant,
+}
+
+impl Broker {
+    /// Answers one event. An error makes Lambda deliver the event again.
+    pub async fn handle(&self, event: &[u8], invocation: &Invocation<'_>) -> Result<Box<RawValue>, Failure> {
+        let Opened { shape, items } = event::open(event, &self.doors);
+        let mut answered: Vec<Answered> = Vec::with_capacity(items.len());
+        for item in &items {
+            let answer = self.answer(item, invocation).await;
+            let stop = shape == Shape::Batch { in_order: true } && !reply::is_done(&answer);
+            answered.push(answer);
+            if stop {
+                break;
+            }
+        }
+        reply::reply(shape, &items, &answered, invocation.request_id)
+    }
+
+    /// Answers one request. A panic ends this one alone, and is recorded like any other ending.
+    async fn answer(&self, item: &Item<'_>, invocation: &Invocation<'_>) -> Answered {
+        let own = Own::parse(invocation.function_arn);
+        let mut case = Case::new(invocation.request_id, &item.origin, own.as_ref());
+        let line = AssertUnwindSafe(self.line(item, &mut case, invocation.deadline)).catch_unwind();
+        match line.await {
+            Ok(answered) => answered,
+            Err(_) => self
+                .audit
+                .refused(&case, vec![Fault::new("", Code::Internal, "the broker failed; this is a defect of it")]),
+        }
+    }
+
+    async fn line(&self, item: &Item<'_>, case: &mut Case<'_>, deadline: Instant) -> Answered {
+        let received = match &item.received {
+            Ok(received) => received,
+            Err(fault) => return self.audit.refused(case, vec![fault.clone()]),
+        };
+        let Some(own) = case.own else {
+            return self
+                .audit
+                .refused(case, vec![Fault::new("", Code::Internal, "the invocation names no function ARN")]);
+        };
+        let request = match Request::read(received.text()) {
+            Ok(request) => request,
+            Err(fault) => return self.audit.refused(case, vec![fault]),
+        };
+        case.operation = request.operation;
+        let grant = match Grant::new(request) {
+            Ok(grant) => grant,
+            Err(faults) => return self.audit.refused(case, faults),
+        };
+        let approved = match self.allowlist.decide(grant, received.requester(), own) {
+            Ok(approved) => approved,
+            Err(denied) => return self.audit.denied(case, *denied, own),
+        };
+        if approved.grant().is_dry_run() {
+            let statement = Statement::expected(&approved).shown(own);
+            return self.audit.not_made(case, &approved, Ok(Outcome::WouldGrant), Some(statement));
+        }
+        let budget = Budget::new(deadline.saturating_duration_since(Instant::now()));
+        if !budget.allows_grant() {
+            return self.audit.not_made(case, &approved, Err(Code::TimedOut), None);
+        }
+        let intent = self.audit.intent(case, approved)?;
+        let written = Box::pin(policy::write(&self.client, &intent, budget)).await;
+        intent.outcome(written)
+    }
+}
+
+impl Invocation<'_> {
+    /// The time at which a deadline of Lambda, in milliseconds since 1970, is reached.
+    pub fn deadline_of(milliseconds: u64) -> Instant {
+        let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Instant::now() + Duration::from_millis(milliseconds).saturating_sub(now)
+    }
+}

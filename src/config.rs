@@ -1,0 +1,146 @@
+//! Configuration from the environment. Every problem is reported at once, nothing has a silent
+//! default, and a misspelt `BROKER_` variable stops the start like a wrong value does.
+
+use std::fmt;
+
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::allowlist::Allowlist;
+use crate::event::{Door, Doors};
+
+/// What the environment says.
+#[derive(Debug)]
+pub struct Config {
+    /// From `BROKER_ALLOWLIST` (JSON) or `BROKER_ALLOWLIST_FILE` (a path).
+    pub allowlist: Allowlist,
+    /// From `BROKER_SOURCES`; left out, all but `direct`.
+    pub doors: Doors,
+    /// From `AWS_LAMBDA_LOG_LEVEL`. Concerns diagnostics only; audit lines have no level to fall below.
+    pub level: LevelFilter,
+    /// From `AWS_REGION`.
+    pub region: String,
+    /// From `AWS_ENDPOINT_URL_LAMBDA` or `AWS_ENDPOINT_URL`, for VPC endpoints and emulators.
+    pub endpoint: Option<String>,
+    /// The contents of `SSL_CERT_FILE`: certificate authorities beside the built-in ones.
+    pub extra_roots: Option<Vec<u8>>,
+}
+
+/// Everything that is wrong with the environment.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Problems(Vec<String>);
+
+impl Problems {
+    /// One sentence for each, which names the variable.
+    pub fn sentences(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+const KNOWN: [&str; 3] = ["BROKER_ALLOWLIST", "BROKER_ALLOWLIST_FILE", "BROKER_SOURCES"];
+
+impl Config {
+    /// Reads a set of variables and the files that they name.
+    pub fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, Problems> {
+        let variables: Vec<(String, String)> = variables.into_iter().collect();
+        let get = |name: &str| variables.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let mut problems = Vec::new();
+        for (name, _) in &variables {
+            if name.starts_with("BROKER_") && !KNOWN.contains(&name.as_str()) {
+                problems.push(format!("{}: unknown variable; known are {}", printable(name), KNOWN.join(", ")));
+            }
+        }
+        let allowlist = keep(&mut problems, allowlist(get("BROKER_ALLOWLIST"), get("BROKER_ALLOWLIST_FILE")));
+        let doors = keep(&mut problems, doors(get("BROKER_SOURCES")));
+        let level = keep(&mut problems, level(get("AWS_LAMBDA_LOG_LEVEL")));
+        let region = get("AWS_REGION").filter(|region| !region.is_empty()).map(str::to_owned);
+        let region = keep(&mut problems, region.ok_or(vec!["AWS_REGION: missing; Lambda sets it".to_owned()]));
+        let url = get("AWS_ENDPOINT_URL_LAMBDA").or(get("AWS_ENDPOINT_URL")).filter(|url| !url.is_empty());
+        let endpoint = keep(&mut problems, endpoint(url));
+        let extra_roots = keep(&mut problems, extra_roots(get("SSL_CERT_FILE").filter(|path| !path.is_empty())));
+        let read = (allowlist, doors, level, region, endpoint, extra_roots);
+        let (Some(allowlist), Some(doors), Some(level), Some(region), Some(endpoint), Some(extra_roots)) = read else {
+            return Err(Problems(problems));
+        };
+        if problems.is_empty() {
+            Ok(Self { allowlist, doors, level, region, endpoint, extra_roots })
+        } else {
+            Err(Problems(problems))
+        }
+    }
+}
+
+fn keep<T>(problems: &mut Vec<String>, result: Result<T, Vec<String>>) -> Option<T> {
+    result.map_err(|mut found| problems.append(&mut found)).ok()
+}
+
+fn allowlist(text: Option<&str>, path: Option<&str>) -> Result<Allowlist, Vec<String>> {
+    let (name, text) = match (text, path) {
+        (Some(text), None) => ("BROKER_ALLOWLIST", text.to_owned()),
+        (None, Some(path)) => {
+            let unreadable =
+                |error: std::io::Error| vec![format!("BROKER_ALLOWLIST_FILE: cannot be read: {}", error.kind())];
+            ("BROKER_ALLOWLIST_FILE", std::fs::read_to_string(path).map_err(unreadable)?)
+        }
+        (Some(_), Some(_)) => {
+            return Err(vec!["BROKER_ALLOWLIST: give it or BROKER_ALLOWLIST_FILE, not both".to_owned()]);
+        }
+        (None, None) => return Err(vec!["BROKER_ALLOWLIST: missing; give it or BROKER_ALLOWLIST_FILE".to_owned()]),
+    };
+    Allowlist::parse(&text).map_err(|problems| problems.iter().map(|problem| format!("{name}: {problem}")).collect())
+}
+
+fn doors(text: Option<&str>) -> Result<Doors, Vec<String>> {
+    let Some(text) = text else { return Ok(Doors::default()) };
+    let known = Door::ALL.map(Door::as_str).join(", ");
+    let mut open = Vec::new();
+    let mut problems = Vec::new();
+    for (i, name) in text.split(',').map(str::trim).enumerate() {
+        match Door::ALL.into_iter().find(|door| door.as_str() == name) {
+            Some(door) if open.contains(&door) => {
+                problems.push(format!("BROKER_SOURCES: {} stands there twice", door.as_str()))
+            }
+            Some(door) => open.push(door),
+            None => problems.push(format!("BROKER_SOURCES: entry {} is no source; the sources are {known}", i + 1)),
+        }
+    }
+    if problems.is_empty() { Ok(Doors::new(open)) } else { Err(problems) }
+}
+
+/// Lambda drops lines below the function's log level before they are stored, and audit lines are INFO.
+fn level(text: Option<&str>) -> Result<LevelFilter, Vec<String>> {
+    match text.map(str::to_ascii_uppercase).as_deref() {
+        // Below INFO only dependencies speak, and they would print requests: they are not let.
+        None | Some("" | "INFO" | "DEBUG" | "TRACE") => Ok(LevelFilter::INFO),
+        Some("WARN" | "ERROR" | "FATAL" | "OFF") => {
+            Err(vec!["AWS_LAMBDA_LOG_LEVEL: above INFO Lambda would drop audit lines; set it to INFO".to_owned()])
+        }
+        Some(_) => Err(vec!["AWS_LAMBDA_LOG_LEVEL: not a level; set it to INFO".to_owned()]),
+    }
+}
+
+fn endpoint(url: Option<&str>) -> Result<Option<String>, Vec<String>> {
+    let Some(url) = url else { return Ok(None) };
+    let parsed: Option<hyper::Uri> = url.parse().ok();
+    let usable = parsed.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
+    let problem = || vec!["AWS_ENDPOINT_URL_LAMBDA: not an http or https URL".to_owned()];
+    if usable { Ok(Some(url.to_owned())) } else { Err(problem()) }
+}
+
+fn extra_roots(path: Option<&str>) -> Result<Option<Vec<u8>>, Vec<String>> {
+    let read =
+        |path| std::fs::read(path).map_err(|error| vec![format!("SSL_CERT_FILE: cannot be read: {}", error.kind())]);
+    path.map(read).transpose()
+}
+
+/// A variable's name comes from outside too.
+fn printable(name: &str) -> String {
+    name.chars().take(64).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
+}

@@ -1,0 +1,244 @@
+//! The HTTP side of the AWS client: one kept-alive HTTP/1.1 connection over rustls.
+//!
+//! The SDK's own connector cannot open a connection without making a call. This one can, so TCP and
+//! TLS are set up during Lambda's init phase, where CPU is not throttled, without an AWS call that
+//! IAM, CloudTrail or the rate limit would see. HTTP itself is hyper's; trust is the web PKI's roots,
+//! built in, plus those of `SSL_CERT_FILE`.
+//!
+//! A connection that a freeze has killed is noticed before a request is written to it. A request
+//! that was never written is reported as `NotSent`, so that the caller knows AWS has not seen it.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper::header::{HOST, HeaderValue};
+use hyper::{Request, Response, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+
+/// A policy has at most 20,480 bytes; no answer of the six operations comes near this.
+const MOST_RESPONSE_BYTES: usize = 1 << 20;
+
+/// A connection idle for longer is not trusted: something between may have dropped it in silence.
+const MOST_IDLE: Duration = Duration::from_secs(60);
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The broker's connection to AWS Lambda's API. Clones share it.
+#[derive(Clone)]
+pub struct Connection(Arc<Inner>);
+
+struct Inner {
+    tls: TlsConnector,
+    kept: Mutex<Option<Open>>,
+}
+
+/// A connection that is ready for a request. It is driven only while a request is on it.
+struct Open {
+    origin: Origin,
+    sender: http1::SendRequest<Full<Bytes>>,
+    driver: http1::Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>,
+    last_used: SystemTime,
+}
+
+/// Scheme, host and port: what a kept connection is good for.
+#[derive(Clone, PartialEq, Eq)]
+struct Origin {
+    tls: bool,
+    host: String,
+    port: u16,
+}
+
+/// The request did not reach AWS: sending it again cannot double anything.
+#[derive(Debug)]
+pub(crate) struct NotSent(Failure);
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request was not sent")
+    }
+}
+
+impl std::error::Error for NotSent {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+impl Connection {
+    /// Prepares TLS. `extra_roots` is PEM text of further certificate authorities.
+    pub fn new(extra_roots: Option<&[u8]>) -> Result<Self, rustls::Error> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        if let Some(pem) = extra_roots {
+            roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).flatten());
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self(Arc::new(Inner { tls: TlsConnector::from(Arc::new(config)), kept: Mutex::new(None) })))
+    }
+
+    /// Opens the connection ahead of the first request. A failure only costs the head start.
+    pub async fn warm(&self, url: &str) {
+        let Some(origin) = url.parse().ok().as_ref().and_then(Origin::of) else { return };
+        if let Ok(open) = self.open(origin).await {
+            self.keep(open);
+        }
+    }
+
+    async fn open(&self, origin: Origin) -> Result<Open, NotSent> {
+        let stream = self.connect(&origin).await.map_err(NotSent)?;
+        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| NotSent(error.into()))?;
+        Ok(Open { origin, sender, driver, last_used: SystemTime::now() })
+    }
+
+    async fn connect(&self, origin: &Origin) -> Result<Box<dyn Stream>, Failure> {
+        let tcp = TcpStream::connect((origin.host.trim_matches(['[', ']']), origin.port)).await?;
+        tcp.set_nodelay(true)?;
+        if !origin.tls {
+            return Ok(Box::new(tcp));
+        }
+        let name = ServerName::try_from(origin.host.clone())?;
+        Ok(Box::new(self.0.tls.connect(name, tcp).await?))
+    }
+
+    fn keep(&self, open: Open) {
+        *self.0.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(open);
+    }
+
+    /// The kept connection, if it is for this origin and still alive.
+    fn kept(&self, origin: &Origin) -> Option<Open> {
+        let mut open = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let idle = open.last_used.elapsed().unwrap_or(Duration::MAX);
+        let usable = open.origin == *origin && idle <= MOST_IDLE && open.is_alive();
+        usable.then_some(open)
+    }
+
+    async fn exchange(&self, origin: Origin, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Failure> {
+        let mut open = match self.kept(&origin) {
+            Some(open) => open,
+            None => self.open(origin.clone()).await?,
+        };
+        let response = match open.send(request.clone()).await {
+            // A connection that closed in the moment of use: hyper has not written the request.
+            Err(error) if error.is_canceled() => {
+                open = self.open(origin).await?;
+                open.send(request).await.map_err(|error| -> Failure {
+                    if error.is_canceled() { NotSent(error.into()).into() } else { error.into() }
+                })?
+            }
+            other => other?,
+        };
+        let (parts, body) = response.into_parts();
+        let body = open.drive(Limited::new(body, MOST_RESPONSE_BYTES).collect()).await?.to_bytes();
+        if open.is_alive() {
+            open.last_used = SystemTime::now();
+            self.keep(open);
+        }
+        Ok(Response::from_parts(parts, body))
+    }
+}
+
+impl Open {
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<hyper::body::Incoming>, hyper::Error> {
+        let response = self.sender.send_request(request);
+        drive(&mut self.driver, response).await
+    }
+
+    async fn drive<T>(&mut self, work: impl Future<Output = T>) -> T {
+        drive(&mut self.driver, work).await
+    }
+
+    /// Looks at the socket without waiting: a closed one is seen before a request is given to it.
+    fn is_alive(&mut self) -> bool {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let closed = matches!(Pin::new(&mut self.driver).poll(&mut context), Poll::Ready(_));
+        !closed && !self.sender.is_closed()
+    }
+}
+
+/// Polls a connection together with the work that needs it. hyper ends the work with an error of its
+/// own when the connection ends first.
+async fn drive<T>(
+    driver: &mut http1::Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = std::pin::pin!(work);
+    let mut open = true;
+    std::future::poll_fn(move |context| {
+        if let Poll::Ready(done) = work.as_mut().poll(context) {
+            return Poll::Ready(done);
+        }
+        if open {
+            open = Pin::new(&mut *driver).poll(context).is_pending();
+        }
+        work.as_mut().poll(context)
+    })
+    .await
+}
+
+impl Origin {
+    fn of(uri: &Uri) -> Option<Self> {
+        let tls = uri.scheme_str()? == "https";
+        Some(Self { tls, host: uri.host()?.to_owned(), port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }) })
+    }
+}
+
+/// The SDK's request as hyper wants it on the wire: path and query only, with a `Host`.
+fn prepare(request: HttpRequest) -> Result<(Origin, Request<Full<Bytes>>), Failure> {
+    let (mut parts, body) = request.try_into_http1x()?.into_parts();
+    let origin = Origin::of(&parts.uri).ok_or("the endpoint has no scheme or host")?;
+    let host = parts.uri.authority().map(|authority| authority.as_str().to_owned()).unwrap_or_default();
+    parts.headers.entry(HOST).or_insert(HeaderValue::from_str(&host)?);
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    parts.uri = path.parse()?;
+    let body = Bytes::copy_from_slice(body.bytes().unwrap_or_default());
+    Ok((origin, Request::from_parts(parts, Full::new(body))))
+}
+
+impl HttpConnector for Connection {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let connection = self.clone();
+        HttpConnectorFuture::new(async move {
+            let (origin, request) = prepare(request).map_err(ConnectorError::user)?;
+            let response = connection.exchange(origin, request).await.map_err(ConnectorError::io)?;
+            HttpResponse::try_from(response.map(SdkBody::from))
+                .map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+impl HttpClient for Connection {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connection")
+    }
+}

@@ -1,0 +1,130 @@
+//! What API Gateway, function URLs, EventBridge and SQS put around a request, read member by member.
+//! Sources: AWS's developer guides on Lambda proxy integrations (payload 1.0 and 2.0), function URLs,
+//! EventBridge events and Lambda with SQS.
+
+use std::borrow::Cow;
+
+use super::{Door, Doors, Item, Opened, Received, Shape, door_of};
+use crate::arn::AccountId;
+use crate::error::{Code, Fault};
+use crate::json::{self, Object};
+use crate::requester::{Requester, Text};
+
+/// A request over HTTP, payload 1.0 or 2.0.
+pub(super) fn http<'a>(event: &Object<'a>) -> Result<Received<'a>, Fault> {
+    refuse_duplicates(event)?;
+    let context = event.object("requestContext").unwrap_or_default();
+    refuse_duplicates(&context)?;
+    let method = event.string("httpMethod").or_else(|| context.object("http")?.string("method"));
+    if method.as_deref() != Some("POST") {
+        return Err(Fault::new("", Code::MethodNotAllowed, "a grant is asked for with POST"));
+    }
+    let requester = identity(&context)?;
+    let body = event.string("body").unwrap_or_default();
+    let encoded = event.get("isBase64Encoded").is_some_and(|value| value.get() == "true");
+    let text = if encoded { Cow::Owned(decode(&body)?) } else { body };
+    Ok(Received { requester, text })
+}
+
+/// The one identity that an authorizer verified. Which members it stands in depends on the kind of
+/// API and of authorizer; none is `unauthenticated`, two that differ are refused.
+fn identity(context: &Object<'_>) -> Result<Requester, Fault> {
+    let text = |object: &Object<'_>, name: &str| object.string(name).and_then(|text| Text::parse(&text));
+    let mut found: Vec<Requester> = Vec::new();
+    // REST API with IAM (and HTTP API, payload 1.0); API Gateway fills in userArn only after verifying it.
+    if let Some(arn) = context.object("identity").and_then(|identity| text(&identity, "userArn")) {
+        found.push(Requester::Iam(arn));
+    }
+    if let Some(authorizer) = context.object("authorizer") {
+        refuse_duplicates(&authorizer)?;
+        let of_claims =
+            |claims: Object<'_>| Some(Requester::Jwt { issuer: text(&claims, "iss")?, subject: text(&claims, "sub")? });
+        let iam = authorizer.object("iam").and_then(|iam| text(&iam, "userArn")).map(Requester::Iam);
+        let jwt = authorizer.object("jwt").and_then(|jwt| jwt.object("claims")).and_then(of_claims);
+        let claims = authorizer.object("claims").and_then(of_claims);
+        let principal = text(&authorizer, "principalId").map(Requester::Authorizer);
+        let lambda = authorizer.object("lambda").and_then(|own| text(&own, "principalId")).map(Requester::Authorizer);
+        found.extend([iam, jwt, claims, principal, lambda].into_iter().flatten());
+    }
+    found.dedup();
+    match <[Requester; 1]>::try_from(found) {
+        Ok([requester]) => Ok(requester),
+        Err(none) if none.is_empty() => {
+            Err(Fault::new("", Code::Unauthenticated, "the API has to verify who asks: give the route an authorizer"))
+        }
+        Err(_) => Err(Fault::new("", Code::AmbiguousEvent, "the event carries more than one identity")),
+    }
+}
+
+fn decode(body: &str) -> Result<String, Fault> {
+    const RULE: &str = "the body is not base64 of UTF-8 text, though the event says so";
+    let fault = || Fault::new("", Code::InvalidBody, RULE);
+    let bytes = aws_smithy_types::base64::decode(body).map_err(|_| fault())?;
+    String::from_utf8(bytes).map_err(|_| fault())
+}
+
+/// An event from EventBridge; `account` and `source` are stamped by the bus.
+pub(super) fn event<'a>(event: &Object<'a>) -> Result<Received<'a>, Fault> {
+    refuse_duplicates(event)?;
+    let account = event.string("account").and_then(|text| AccountId::parse(&text));
+    let source = event.string("source").and_then(|text| Text::parse(&text));
+    let (Some(account), Some(source)) = (account, source) else {
+        return Err(Fault::new("", Code::Unauthenticated, "the event carries no account and source of its sender"));
+    };
+    let detail = event.get("detail").ok_or(Fault::new("", Code::UnknownEvent, "the event has no detail"))?;
+    Ok(Received { requester: Requester::EventBridge { account, source }, text: Cow::Borrowed(detail.get()) })
+}
+
+/// A batch from SQS. Without an id and a source on each record it is no batch, and is refused whole.
+pub(super) fn messages<'a>(event: &Object<'a>, doors: &Doors) -> Opened<'a> {
+    const RULE: &str = "Records are read only as messages of an SQS queue";
+    let Some(records) = event.get("Records").and_then(|records| json::array(records.get())) else {
+        return Opened::refused(Code::UnknownEvent, RULE);
+    };
+    let mut in_order = false;
+    let mut items = Vec::with_capacity(records.len());
+    for record in records {
+        let Some(record) = Object::within(record) else { return Opened::refused(Code::UnknownEvent, RULE) };
+        let id = record.string("messageId").filter(|id| !id.is_empty());
+        let from_sqs = record.string("eventSource").is_some_and(|source| source == "aws:sqs");
+        let (Some(id), true) = (id, from_sqs) else { return Opened::refused(Code::UnknownEvent, RULE) };
+        in_order |= record.object("attributes").is_some_and(|attributes| attributes.has("MessageGroupId"));
+        let mut item = Item::of(Door::Sqs, Some(&id), doors, message(&record));
+        item.message_id = id.into_owned();
+        items.push(item);
+    }
+    if items.is_empty() {
+        return Opened::refused(Code::UnknownEvent, RULE);
+    }
+    Opened { shape: Shape::Batch { in_order }, items }
+}
+
+/// One message. The requester is its sender, also when the body is an EventBridge event: whoever may
+/// send to the queue could have written that.
+fn message<'a>(record: &Object<'a>) -> Result<Received<'a>, Fault> {
+    refuse_duplicates(record)?;
+    let sender = record.object("attributes").and_then(|attributes| attributes.string("SenderId"));
+    let sender = sender.and_then(|sender| Text::parse(&sender));
+    let sender = sender.ok_or(Fault::new("", Code::Unauthenticated, "the message carries no sender"))?;
+    let body = record.string("body").unwrap_or_default();
+    let text = match Object::parse(&body) {
+        Ok(inner) => match door_of(&inner) {
+            Ok(Door::EventBridge) => {
+                refuse_duplicates(&inner)?;
+                let detail =
+                    inner.get("detail").ok_or(Fault::new("", Code::UnknownEvent, "the event has no detail"))?;
+                Cow::Owned(detail.get().to_owned())
+            }
+            Err(fault) if fault.code == Code::AmbiguousEvent => return Err(fault),
+            _ => body,
+        },
+        Err(_) => body,
+    };
+    Ok(Received { requester: Requester::Sqs(sender), text })
+}
+
+/// Which of two equal members a service meant cannot be known.
+fn refuse_duplicates(object: &Object<'_>) -> Result<(), Fault> {
+    let fault = Fault::new("", Code::AmbiguousEvent, "the event's envelope gives a field twice");
+    if object.has_duplicates() { Err(fault) } else { Ok(()) }
+}

@@ -1,0 +1,416 @@
+//! A grant: a request that obeys every rule AWS documents, so that nothing is sent which AWS would
+//! refuse for its form. Whether it is *allowed* is decided elsewhere ([`crate::allowlist`]).
+//!
+//! Field rules stand with their types; here are the rules between fields. Sources: Lambda's API
+//! model (2015-03-31, as of botocore 1.44) and answers recorded from AWS in November 2025.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+
+use crate::arn::{AccountId, OrganizationId, SourceArn};
+use crate::error::{Broken, Code, Fault};
+use crate::principal::{Form, Principal};
+use crate::request::{Fields, Operation, Request};
+use crate::resource::{Function, LayerVersion, Own, Qualifier, Target};
+
+/// The id of a statement, unique within one policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatementId(Box<str>);
+
+/// What the principal may do, e.g. `lambda:InvokeFunction`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action(Box<str>);
+
+/// The revision that the policy must still have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevisionId(Box<str>);
+
+/// The function URL auth type of a grant; `NONE` would let anyone in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FunctionUrlAuthType {
+    /// `NONE`: the URL checks nobody. Always refused by the allowlist.
+    None,
+    /// `AWS_IAM`: the URL checks IAM.
+    AwsIam,
+}
+
+/// A secret that an event source presents. It has no `Display`, and `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EventSourceToken(Box<str>);
+
+/// The conditions of a grant, each of which narrows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// `AWS:SourceArn`, compared with `ArnLike`.
+    pub source_arn: Option<SourceArn>,
+    /// `AWS:SourceAccount`.
+    pub source_account: Option<AccountId>,
+    /// `aws:PrincipalOrgID`.
+    pub organization: Option<OrganizationId>,
+    /// `lambda:EventSourceToken`.
+    pub event_source_token: Option<EventSourceToken>,
+    /// `lambda:FunctionUrlAuthType`.
+    pub function_url_auth_type: Option<FunctionUrlAuthType>,
+    /// `lambda:InvokedViaFunctionUrl`.
+    pub invoked_via_function_url: Option<bool>,
+}
+
+/// A validated grant. Its fields can be read, and only [`Grant::new`] makes one.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    target: Target,
+    statement_id: Option<StatementId>,
+    action: Action,
+    principal: Principal,
+    conditions: Conditions,
+    revision_id: Option<RevisionId>,
+    given: Given,
+    reason: Option<Box<str>>,
+    dry_run: bool,
+}
+
+/// The target exactly as it was given, which is how AWS is sent it.
+#[derive(Clone, Debug)]
+pub(crate) enum Given {
+    /// `FunctionName` and `Qualifier`.
+    Function { name: Box<str>, qualifier: Option<Qualifier> },
+    /// `LayerName`.
+    Layer { name: Box<str> },
+}
+
+impl Grant {
+    /// Checks a request against every rule. All broken rules are reported at once.
+    pub fn new(request: Request<'_>) -> Result<Self, Vec<Fault>> {
+        let operation = request.operation;
+        let reason = request.reason.as_deref().map(Into::into);
+        let dry_run = request.dry_run;
+        let mut fields = request.parameters();
+        let draft = match operation {
+            Some(Operation::AddPermission) => of_function(&mut fields),
+            Some(Operation::AddLayerVersionPermission) => of_layer(&mut fields),
+            // Without an operation no parameter can be called unknown.
+            None => return Err(fields.finish_unread()),
+        };
+        let faults = fields.finish();
+        match draft {
+            Some(draft) if faults.is_empty() => Ok(Self { reason, dry_run, ..draft }),
+            _ => Err(faults),
+        }
+    }
+
+    /// The operation that makes it.
+    pub fn operation(&self) -> Operation {
+        match self.target {
+            Target::Function(_) => Operation::AddPermission,
+            Target::LayerVersion(_) => Operation::AddLayerVersionPermission,
+        }
+    }
+
+    /// What is opened.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// What the principal may do.
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// Who may.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// What narrows it.
+    pub fn conditions(&self) -> &Conditions {
+        &self.conditions
+    }
+
+    /// The revision that the policy must still have, if the requester named one.
+    pub fn revision_id(&self) -> Option<&RevisionId> {
+        self.revision_id.as_ref()
+    }
+
+    /// Why the requester asks.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// Whether only the answer is wanted.
+    pub fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
+    pub(crate) fn given(&self) -> &Given {
+        &self.given
+    }
+
+    /// The statement id: the one given, or one derived from everything that the grant means, so that
+    /// the same grant asked for twice is the same statement.
+    pub fn statement_id(&self, own: &Own) -> StatementId {
+        if let Some(id) = &self.statement_id {
+            return id.clone();
+        }
+        let conditions = &self.conditions;
+        let account = self.principal.account().filter(|_| matches!(self.principal.form(), Form::Account(_)));
+        let canonical: [Cow<'_, str>; 9] = [
+            self.target.arn(own).into(),
+            self.action.as_str().into(),
+            account.map_or_else(|| self.principal.as_str().into(), |account| account.to_string().into()),
+            conditions.source_arn.as_ref().map_or("", SourceArn::as_str).into(),
+            conditions.source_account.map_or_else(String::new, |account| account.to_string()).into(),
+            conditions.organization.as_ref().map_or("", OrganizationId::as_str).into(),
+            conditions.event_source_token.as_ref().map_or("", EventSourceToken::expose).into(),
+            conditions.function_url_auth_type.map_or("", FunctionUrlAuthType::as_str).into(),
+            if conditions.invoked_via_function_url == Some(true) { "true".into() } else { "".into() },
+        ];
+        // No part can hold a newline, so two different grants never join to the same text.
+        let digest = Sha256::digest(canonical.join("\n").as_bytes());
+        let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        StatementId(format!("broker-{hex}").into())
+    }
+}
+
+/// `AddPermission`.
+fn of_function(fields: &mut Fields<'_>) -> Option<Grant> {
+    let name = fields.required("FunctionName");
+    let function = name.as_deref().and_then(|text| fields.check("FunctionName", Function::parse(text)));
+    let qualifier = fields.optional("Qualifier").and_then(|text| fields.check("Qualifier", Qualifier::parse(&text)));
+    let function = function.and_then(|function| fields.check("Qualifier", function.with_qualifier(qualifier.clone())));
+    let statement_id = statement_id(fields);
+    let action = fields.required("Action").and_then(|text| fields.check("Action", Action::of_function(&text)));
+    let principal = fields.required("Principal");
+    let principal = principal.and_then(|text| fields.check("Principal", Principal::of_function(&text)));
+    let conditions = Conditions {
+        source_arn: fields.optional("SourceArn").and_then(|text| fields.check("SourceArn", SourceArn::parse(&text))),
+        source_account: fields.optional("SourceAccount").and_then(|text| {
+            const RULE: Broken = Broken::new(Code::InvalidSourceAccount, "a source account has twelve digits");
+            fields.check("SourceAccount", AccountId::parse(&text).ok_or(RULE))
+        }),
+        organization: organization(fields, "PrincipalOrgID"),
+        event_source_token: fields
+            .optional("EventSourceToken")
+            .and_then(|text| fields.check("EventSourceToken", EventSourceToken::parse(&text))),
+        function_url_auth_type: fields
+            .optional("FunctionUrlAuthType")
+            .and_then(|text| fields.check("FunctionUrlAuthType", FunctionUrlAuthType::parse(&text))),
+        invoked_via_function_url: fields.boolean("InvokedViaFunctionUrl"),
+    };
+    let revision_id = revision_id(fields);
+    wildcard_rule(fields, &conditions);
+    if let Some(action) = &action {
+        function_url_rules(fields, action, &conditions);
+    }
+    Some(Grant {
+        target: Target::Function(function?),
+        statement_id,
+        action: action?,
+        principal: principal?,
+        conditions,
+        revision_id,
+        given: Given::Function { name: name?.into(), qualifier },
+        reason: None,
+        dry_run: false,
+    })
+}
+
+/// `AddLayerVersionPermission`.
+fn of_layer(fields: &mut Fields<'_>) -> Option<Grant> {
+    let name = fields.required("LayerName");
+    let version = fields.integer("VersionNumber").and_then(|number| {
+        // AWS: "Layer Version Cannot be less than 1".
+        const RULE: Broken = Broken::new(Code::InvalidVersionNumber, "a layer version number is at least 1");
+        fields.check("VersionNumber", if number >= 1 { Ok(number) } else { Err(RULE) })
+    });
+    let layer =
+        name.as_deref().and_then(|text| fields.check("LayerName", LayerVersion::parse(text, version.unwrap_or(1))));
+    let statement_id = statement_id(fields);
+    let action = fields.required("Action").and_then(|text| fields.check("Action", Action::of_layer(&text)));
+    let principal = fields.required("Principal");
+    let principal = principal.and_then(|text| fields.check("Principal", Principal::of_layer(&text)));
+    let organization = organization(fields, "OrganizationId");
+    let revision_id = revision_id(fields);
+    if organization.is_some() && principal.as_ref().is_some_and(|principal| *principal.form() != Form::Everyone) {
+        // What AWS makes of an account together with an organization is documented for functions only.
+        const RULE: Broken = Broken::new(
+            Code::InvalidOrganization,
+            "an organization id goes with the principal `*`, not with an account",
+        );
+        fields.check::<()>("OrganizationId", Err(RULE));
+    }
+    version?;
+    Some(Grant {
+        target: Target::LayerVersion(layer?),
+        statement_id,
+        action: action?,
+        principal: principal?,
+        conditions: Conditions { organization, ..Conditions::default() },
+        revision_id,
+        given: Given::Layer { name: name?.into() },
+        reason: None,
+        dry_run: false,
+    })
+}
+
+fn statement_id(fields: &mut Fields<'_>) -> Option<StatementId> {
+    fields.optional("StatementId").and_then(|text| fields.check("StatementId", StatementId::parse(&text)))
+}
+
+fn revision_id(fields: &mut Fields<'_>) -> Option<RevisionId> {
+    fields.optional("RevisionId").and_then(|text| fields.check("RevisionId", RevisionId::parse(&text)))
+}
+
+fn organization(fields: &mut Fields<'_>, name: &'static str) -> Option<OrganizationId> {
+    fields.optional(name).and_then(|text| fields.check(name, OrganizationId::parse(&text)))
+}
+
+/// AWS accepts `arn:aws:s3:::*` alone, which matches the buckets of every customer. Stricter here: a
+/// wildcard needs an account beside it, in the ARN or as the source account.
+fn wildcard_rule(fields: &mut Fields<'_>, conditions: &Conditions) {
+    let Some(arn) = &conditions.source_arn else { return };
+    if arn.has_wildcard() && arn.account().is_none() && conditions.source_account.is_none() {
+        const RULE: Broken = Broken::new(
+            Code::InvalidSourceArn,
+            "a source ARN with `*` or `?` needs an account: in the ARN, or as SourceAccount",
+        );
+        fields.check::<()>("SourceArn", Err(RULE));
+    }
+}
+
+/// AWS answers 400 for both: "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl
+/// action", and `InvokedViaFunctionUrl` is documented for `lambda:InvokeFunction` alone.
+fn function_url_rules(fields: &mut Fields<'_>, action: &Action, conditions: &Conditions) {
+    if conditions.function_url_auth_type.is_some() && action.as_str() != "lambda:InvokeFunctionUrl" {
+        const RULE: Broken = Broken::new(
+            Code::InvalidFunctionUrlAuthType,
+            "a function URL auth type goes with the action lambda:InvokeFunctionUrl only",
+        );
+        fields.check::<()>("FunctionUrlAuthType", Err(RULE));
+    }
+    if conditions.invoked_via_function_url.is_some() && action.as_str() != "lambda:InvokeFunction" {
+        const RULE: Broken = Broken::new(
+            Code::InvalidInvokedViaFunctionUrl,
+            "InvokedViaFunctionUrl goes with the action lambda:InvokeFunction only",
+        );
+        fields.check::<()>("InvokedViaFunctionUrl", Err(RULE));
+    }
+}
+
+impl StatementId {
+    /// Longest statement id (Lambda API model).
+    pub const MOST_CHARS: usize = 100;
+
+    /// Parses `[a-zA-Z0-9-_]+`, 1 to 100 characters (Lambda API model).
+    pub fn parse(text: &str) -> Result<Self, Broken> {
+        let word = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if text.is_empty() || text.len() > Self::MOST_CHARS || !word {
+            return Err(Broken::new(
+                Code::InvalidStatementId,
+                "a statement id has 1 to 100 letters, digits, hyphens and underscores; leave it out to have one derived",
+            ));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The id as AWS writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Action {
+    /// Longest action (Lambda API model).
+    pub const MOST_CHARS: usize = 10_000;
+
+    /// Parses `lambda:[*]|lambda:[a-zA-Z]+|[*]`, at most 10,000 characters (Lambda API model).
+    pub fn of_function(text: &str) -> Result<Self, Broken> {
+        let named = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic());
+        let fits = matches!(text, "*" | "lambda:*") || text.strip_prefix("lambda:").is_some_and(named);
+        if !fits || text.len() > Self::MOST_CHARS {
+            return Err(Broken::new(
+                Code::InvalidAction,
+                "an action has the form lambda:Name, e.g. lambda:InvokeFunction",
+            ));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Parses `lambda:GetLayerVersion`, the only action of a layer (Lambda API model).
+    pub fn of_layer(text: &str) -> Result<Self, Broken> {
+        const RULE: Broken = Broken::new(Code::InvalidAction, "the action of a layer is lambda:GetLayerVersion");
+        if text == "lambda:GetLayerVersion" { Ok(Self(text.into())) } else { Err(RULE) }
+    }
+
+    /// The action as AWS writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl RevisionId {
+    /// Longest revision id that is passed on; AWS's are UUIDs of 36 characters.
+    pub const MOST_CHARS: usize = 256;
+
+    /// AWS states no pattern. Printable ASCII without spaces is enough for every id it has handed out.
+    pub fn parse(text: &str) -> Result<Self, Broken> {
+        let fits = !text.is_empty() && text.len() <= Self::MOST_CHARS && text.bytes().all(|b| b.is_ascii_graphic());
+        const RULE: Broken = Broken::new(
+            Code::InvalidRevisionId,
+            "a revision id is what GetPolicy or GetLayerVersionPolicy answers; leave it out to ask for none",
+        );
+        if fits { Ok(Self(text.into())) } else { Err(RULE) }
+    }
+
+    /// The id as AWS writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FunctionUrlAuthType {
+    /// Parses `NONE` or `AWS_IAM` (Lambda API model).
+    pub fn parse(text: &str) -> Result<Self, Broken> {
+        match text {
+            "NONE" => Ok(Self::None),
+            "AWS_IAM" => Ok(Self::AwsIam),
+            _ => Err(Broken::new(Code::InvalidFunctionUrlAuthType, "a function URL auth type is AWS_IAM or NONE")),
+        }
+    }
+
+    /// The word as AWS writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::AwsIam => "AWS_IAM",
+        }
+    }
+}
+
+impl EventSourceToken {
+    /// Longest token (Lambda API model).
+    pub const MOST_CHARS: usize = 256;
+
+    /// Parses `[a-zA-Z0-9._\-]+`, at most 256 characters (Lambda API model).
+    pub fn parse(text: &str) -> Result<Self, Broken> {
+        let word = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if text.is_empty() || text.len() > Self::MOST_CHARS || !word {
+            return Err(Broken::new(
+                Code::InvalidEventSourceToken,
+                "an event source token has 1 to 256 letters, digits, dots, underscores and hyphens",
+            ));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The secret itself: for the call to AWS and for comparing statements, never for a stream.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for EventSourceToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EventSourceToken(present)")
+    }
+}

@@ -1,0 +1,159 @@
+//! Reading JSON objects from outside without losing anything: members in order, duplicates kept,
+//! values as their own text. Nothing is dropped, merged or coerced before a rule has looked at it.
+//!
+//! Going through `serde_json::Value` would keep the last of two equal keys and recurse into nesting;
+//! a derived struct would stop at the first error and accept an array by position.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// More members than any document or envelope of ours has; what lies beyond is counted, not kept.
+const MOST_MEMBERS: usize = 64;
+
+/// More elements than any batch has: SQS delivers at most 10,000 messages at once.
+const MOST_ELEMENTS: usize = 10_000;
+
+/// The members of one JSON object, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Object<'a> {
+    pub(crate) members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// Whether members beyond the limit were left out.
+    pub(crate) overflow: bool,
+}
+
+/// Why a text is not an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotAnObject {
+    /// The text is not JSON at all, or has something after its value.
+    NotJson,
+    /// It is JSON, but another type.
+    OtherType,
+}
+
+impl<'a> Object<'a> {
+    /// Parses a whole text; anything after the object is an error.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, NotAnObject> {
+        if text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
+            return serde_json::from_str(text).map_err(|_| NotAnObject::NotJson);
+        }
+        match serde_json::from_str::<IgnoredAny>(text) {
+            Ok(_) => Err(NotAnObject::OtherType),
+            Err(_) => Err(NotAnObject::NotJson),
+        }
+    }
+
+    /// The object inside a member, if it is one.
+    pub(crate) fn within(value: &'a RawValue) -> Option<Self> {
+        Self::parse(value.get()).ok()
+    }
+
+    /// The first member of that name, if it is there and not `null`.
+    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.members.iter().find(|(key, _)| key == name).map(|(_, value)| *value).filter(|value| value.get() != "null")
+    }
+
+    /// Whether a member of that name stands there, `null` included.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(key, _)| key == name)
+    }
+
+    /// The string in a member.
+    pub(crate) fn string(&self, name: &str) -> Option<Cow<'a, str>> {
+        string(self.get(name)?)
+    }
+
+    /// The object in a member.
+    pub(crate) fn object(&self, name: &str) -> Option<Self> {
+        Self::within(self.get(name)?)
+    }
+
+    /// Whether any name stands there twice.
+    pub(crate) fn has_duplicates(&self) -> bool {
+        self.members.iter().enumerate().any(|(i, (key, _))| self.members.iter().take(i).any(|(other, _)| other == key))
+    }
+}
+
+/// The string that a raw value holds; `None` for another type or for a lone surrogate.
+pub(crate) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0)
+}
+
+/// The elements of an array; `None` for another type, or for more elements than any batch has.
+pub(crate) fn array(text: &str) -> Option<Vec<&RawValue>> {
+    serde_json::from_str::<Array<'_>>(text).ok().map(|array| array.0).filter(|values| values.len() <= MOST_ELEMENTS)
+}
+
+/// A string that borrows from the input where it has no escapes.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+struct Array<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Array<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ArrayVisitor;
+        impl<'de> Visitor<'de> for ArrayVisitor {
+            type Value = Array<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = seq.next_element::<&RawValue>()? {
+                    // One over the limit is enough to know; the rest is read, not kept.
+                    if values.len() <= MOST_ELEMENTS {
+                        values.push(value);
+                    }
+                }
+                Ok(Array(values))
+            }
+        }
+        deserializer.deserialize_seq(ArrayVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor;
+        impl<'de> Visitor<'de> for ObjectVisitor {
+            type Value = Object<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut object = Object::default();
+                while let Some(key) = map.next_key::<Text<'de>>()? {
+                    if object.members.len() < MOST_MEMBERS {
+                        object.members.push((key.0, map.next_value()?));
+                    } else {
+                        object.overflow = true;
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(object)
+            }
+        }
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}

@@ -1,0 +1,56 @@
+//! The permission broker: grants access to Lambda functions and layers by request, never beyond an
+//! allowlist, and leaves a record of everything.
+//!
+//! # The line
+//!
+//! ```text
+//! event ──► received ──► request ──► grant ──► approved ──► intent ──► outcome ──► recorded ──► reply
+//! bytes     who + text   wire shape  AWS-valid  allowlisted  audit #1   AWS call    audit #2     per source
+//!           └─ untrusted ──────────┘ └─ pure, no I/O ─────┘ └─ the only I/O ──────────────────┘
+//! ```
+//!
+//! Each step's type is made by the step before it and by nothing else, so that the order is checked
+//! by the compiler: the call to AWS needs an [`audit::Intent`], which only a written audit line gives,
+//! and a reply needs an [`audit::Recorded`], which only a written outcome line gives.
+//!
+//! # Where things are
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`broker`] | the line itself |
+//! | [`event`] | the doors: which source, who asks, and the request as text |
+//! | [`requester`] | who asks, as AWS stamped it |
+//! | [`request`] | the wire shape; unknown, doubled and mistyped fields |
+//! | [`arn`], [`principal`], [`resource`] | ids, parsed once |
+//! | [`grant`] | every rule that AWS documents |
+//! | [`allowlist`] | the decision |
+//! | [`policy`] | the careful write |
+//! | `statement` | statements, compared by meaning |
+//! | [`audit`] | the two records |
+//! | [`reply`] | the answer in the source's shape |
+//! | [`error`], [`outcome`] | every ending: one table |
+//! | [`config`], [`connection`], [`log`] | the start: the client, environment, HTTP side, diagnostics |
+//! | `local` | the embedded control plane and the command line; not in the deployed binary |
+
+pub mod allowlist;
+pub mod arn;
+pub mod audit;
+pub mod aws;
+pub mod broker;
+pub mod config;
+pub mod connection;
+pub mod error;
+pub mod event;
+pub mod grant;
+mod json;
+#[cfg(feature = "local")]
+pub mod local;
+pub mod log;
+pub mod outcome;
+pub mod policy;
+pub mod principal;
+pub mod reply;
+pub mod request;
+pub mod requester;
+pub mod resource;
+mod statement;

@@ -1,0 +1,8 @@
+//! What runs on this machine only: the embedded control plane, and what the command line does with it.
+//! The deployed binary contains none of it.
+
+pub mod control_plane;
+pub mod play;
+pub mod serve;
+pub mod show;
+pub mod stage;

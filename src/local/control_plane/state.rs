@@ -1,0 +1,104 @@
+//! What the handle guards: the world, the recorded calls, the queued faults, the updates under way.
+//! Guarantees that a change is on disk before it counts, where a path is set; otherwise it does not count.
+//! How requests are interleaved is decided by the handle, not here.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::answer::{Answer, AwsError, ErrorName};
+use super::call::Calls;
+use super::fault::{ConcurrentUpdates, Faults};
+use super::policy::Policy;
+use super::request::Request;
+use super::route::Operation;
+use super::world::World;
+use super::{function, layer};
+
+/// What a request comes to: an answer and, where it was accepted, the new policy of one resource.
+pub(super) struct Outcome {
+    answer: Answer,
+    change: Option<(String, Option<Policy>)>,
+}
+
+impl Outcome {
+    pub(super) fn read(answer: Answer) -> Self {
+        Self { answer, change: None }
+    }
+
+    /// No policy means that the resource has none any more.
+    pub(super) fn change(arn: String, policy: Option<Policy>, answer: Answer) -> Self {
+        Self { answer, change: Some((arn, policy)) }
+    }
+}
+
+/// What a request would come to in a world, without touching it.
+pub(super) fn outcome(world: &World, request: &Request) -> Outcome {
+    let outcome = match request.operation {
+        Operation::AddPermission => function::add(world, request),
+        Operation::RemovePermission => function::remove(world, request),
+        Operation::GetPolicy => function::show(world, request),
+        Operation::AddLayerVersionPermission => layer::add(world, request),
+        Operation::RemoveLayerVersionPermission => layer::remove(world, request),
+        Operation::GetLayerVersionPolicy => layer::show(world, request),
+    };
+    outcome.unwrap_or_else(|error| Outcome::read(error.into()))
+}
+
+/// What updates of one resource have in common, whatever the qualifier: concurrent ones disturb each other.
+pub(super) fn subject(request: &Request) -> Result<String, AwsError> {
+    match request.get("LayerName") {
+        Some(name) => Ok(format!("layer:{}", layer::name_of(name))),
+        None => Ok(format!("function:{}", function::Named::of(request)?.name)),
+    }
+}
+
+/// Everything behind the handle's lock.
+pub(super) struct State {
+    pub(super) world: World,
+    pub(super) calls: Calls,
+    pub(super) faults: Faults,
+    pub(super) updates: ConcurrentUpdates,
+    pub(super) under_way: BTreeSet<String>,
+    pub(super) path: Option<PathBuf>,
+}
+
+impl State {
+    pub(super) fn new(world: World) -> Self {
+        Self {
+            world,
+            calls: Calls::default(),
+            faults: Faults::default(),
+            updates: ConcurrentUpdates::default(),
+            under_way: BTreeSet::new(),
+            path: None,
+        }
+    }
+
+    /// Makes an outcome so, and says whether something changed.
+    pub(super) fn commit(&mut self, outcome: Outcome) -> (Answer, bool) {
+        let Some((arn, policy)) = outcome.change else {
+            return (outcome.answer, false);
+        };
+        let before = self.put(&arn, policy);
+        let saved = match &self.path {
+            Some(path) => self.world.write(path),
+            None => Ok(()),
+        };
+        match saved {
+            Ok(()) => (outcome.answer, true),
+            Err(error) => {
+                self.put(&arn, before);
+                let message = format!("The change could not be kept: {error}");
+                let error = AwsError::new(ErrorName::Service, message);
+                (error.into(), false)
+            }
+        }
+    }
+
+    fn put(&mut self, arn: &str, policy: Option<Policy>) -> Option<Policy> {
+        match policy {
+            Some(policy) => self.world.policies.insert(arn.to_owned(), policy),
+            None => self.world.policies.remove(arn),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Playing event files through the broker and showing what came of each.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::show::Show;
+use super::stage::Stage;
+
+/// What a player shows beside replies and policies.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The audit lines as they are written, instead of their gist.
+    pub raw_audit: bool,
+}
+
+/// The event files of a folder, by name.
+pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Plays files one after the other, then shows the policies that came of it.
+pub async fn play(
+    stage: &Stage,
+    files: &[PathBuf],
+    options: Options,
+    show: &mut Show<impl io::Write>,
+) -> io::Result<()> {
+    for (i, file) in files.iter().enumerate() {
+        let event = std::fs::read(file)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))?;
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let reply = stage.invoke(&format!("local-{:04}", i + 1), &event).await;
+        show.event(&name, &reply, &stage.audit(), options.raw_audit)?;
+    }
+    show.policies(&stage.control_plane.policies())
+}

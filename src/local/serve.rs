@@ -1,0 +1,98 @@
+//! The API door and the control plane on loopback, as two HTTP servers: `curl` asks for grants at one,
+//! and any AWS client reads the policies at the other.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::stage::{FUNCTION_ARN, Stage};
+
+/// API Gateway's limit for a request body, in bytes.
+const MOST_BODY_BYTES: usize = 10 * 1024 * 1024;
+
+/// Answers `POST /grants` until the process ends. Here nobody checks a signature: whoever reaches the
+/// port is the requester given.
+pub async fn api(stage: Arc<Stage>, listener: TcpListener, requester: String) -> std::io::Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let (stage, requester) = (stage.clone(), requester.clone());
+        tokio::spawn(async move {
+            let answer = service_fn(|request| answer(&stage, &requester, request));
+            // A connection that breaks ends here; the broker has recorded what it did.
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+        });
+    }
+}
+
+async fn answer(
+    stage: &Stage,
+    requester: &str,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (parts, body) = request.into_parts();
+    if parts.uri.path() != "/grants" {
+        return Ok(response(404, "application/json", r#"{"message":"Not Found"}"#.into()));
+    }
+    let Ok(body) = Limited::new(body, MOST_BODY_BYTES).collect().await else {
+        return Ok(response(413, "application/json", r#"{"message":"Request Entity Too Large"}"#.into()));
+    };
+    let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+    let id = format!("local-{:x}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos());
+    let event = event(parts.method.as_str(), &body, requester, &id).to_string();
+    let reply = stage.invoke(&id, event.as_bytes()).await;
+    for line in stage.audit() {
+        println!("{line}");
+    }
+    let Ok(reply) = reply else {
+        // What API Gateway says when the function fails.
+        return Ok(response(502, "application/json", r#"{"message":"Internal Server Error"}"#.into()));
+    };
+    let reply: Value = serde_json::from_str(reply.get()).unwrap_or_default();
+    let status = reply.get("statusCode").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+    let content_type = reply.pointer("/headers/content-type").and_then(Value::as_str).unwrap_or("application/json");
+    let body = reply.get("body").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(response(status.unwrap_or(502), content_type, body))
+}
+
+fn response(status: u16, content_type: &str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body + "\n")));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    if let Ok(value) = content_type.parse() {
+        response.headers_mut().insert(hyper::header::CONTENT_TYPE, value);
+    }
+    response
+}
+
+/// The event that an HTTP API with IAM authorization would send.
+fn event(method: &str, body: &str, requester: &str, id: &str) -> Value {
+    let account = FUNCTION_ARN.split(':').nth(4);
+    json!({
+        "version": "2.0",
+        "routeKey": "POST /grants",
+        "rawPath": "/grants",
+        "rawQueryString": "",
+        "headers": { "content-type": "application/json" },
+        "requestContext": {
+            "accountId": account,
+            "apiId": "local",
+            "authorizer": { "iam": { "accountId": account, "userArn": requester } },
+            "domainName": "localhost",
+            "http": { "method": method, "path": "/grants", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1" },
+            "requestId": id,
+            "routeKey": "POST /grants",
+            "stage": "$default"
+        },
+        "body": body,
+        "isBase64Encoded": false
+    })
+}

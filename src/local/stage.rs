@@ -1,0 +1,109 @@
+//! A stage for the broker on this machine: the real handler and the real SDK over loopback, against
+//! the embedded control plane, with the audit kept in memory to be shown.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_sdk_lambda::config::Credentials;
+use serde_json::value::RawValue;
+
+use super::control_plane::ControlPlane;
+use crate::allowlist::Allowlist;
+use crate::audit::Audit;
+use crate::aws;
+use crate::broker::{Broker, Invocation};
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::event::{Door, Doors};
+use crate::reply::Failure;
+
+/// The functions and layers that exist in the examples.
+pub const WORLD: &str = include_str!("world.json");
+
+/// The allowlist of the examples.
+pub const ALLOWLIST: &str = include_str!("allowlist.json");
+
+/// The ARN under which the broker is invoked here.
+pub const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:permission-broker";
+
+/// The time an invocation has here, as in the template.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// A broker with its control plane and its audit.
+pub struct Stage {
+    /// The broker.
+    pub broker: Broker,
+    /// Lambda, as far as the broker can tell.
+    pub control_plane: ControlPlane,
+    audit: Lines,
+}
+
+/// The audit lines written so far.
+#[derive(Clone, Default)]
+pub struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    /// Takes the lines written since the last time.
+    pub fn take(&self) -> Vec<String> {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stage {
+    /// Sets the stage of the examples, with every door open.
+    pub async fn examples() -> Result<Self, Error> {
+        Self::new(ControlPlane::from_world(WORLD)?, ALLOWLIST).await
+    }
+
+    /// Sets a stage with every door open.
+    pub async fn new(control_plane: ControlPlane, allowlist: &str) -> Result<Self, Error> {
+        let audit = Lines::default();
+        let broker = broker(&control_plane, allowlist, Audit::new(audit.clone())).await?;
+        Ok(Self { broker, control_plane, audit })
+    }
+
+    /// Hands an event to the broker, as Lambda would.
+    pub async fn invoke(&self, request_id: &str, event: &[u8]) -> Result<Box<RawValue>, Failure> {
+        let deadline = Instant::now() + TIMEOUT;
+        self.broker.handle(event, &Invocation { request_id, function_arn: FUNCTION_ARN, deadline }).await
+    }
+
+    /// The audit lines written since the last time.
+    pub fn audit(&self) -> Vec<String> {
+        self.audit.take()
+    }
+}
+
+/// A broker whose AWS is a control plane on this machine.
+pub async fn broker(control_plane: &ControlPlane, allowlist: &str, audit: Audit) -> Result<Broker, Error> {
+    let problems = |problems: Vec<crate::allowlist::Problem>| {
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let config = Config {
+        allowlist: Allowlist::parse(allowlist).map_err(problems)?,
+        doors: Doors::new(Door::ALL),
+        level: tracing_subscriber::filter::LevelFilter::INFO,
+        region: "us-east-1".to_owned(),
+        endpoint: Some(control_plane.start().await?),
+        extra_roots: None,
+    };
+    // The control plane looks for a signature, not at it.
+    let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "example", None, None, "example");
+    let client = aws::client_with(&config, Connection::new(None)?, credentials);
+    Ok(Broker { client, allowlist: config.allowlist, doors: config.doors, audit })
+}

@@ -1,0 +1,54 @@
+//! The deployed binary: what Lambda starts as `bootstrap`. Everything here happens once, in the init
+//! phase, where Lambda does not throttle the CPU; after it there is only [`Broker::handle`].
+
+mod runtime;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+use permission_broker::audit::Audit;
+use permission_broker::broker::Broker;
+use permission_broker::config::Config;
+use permission_broker::connection::Connection;
+use permission_broker::{aws, log};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Lambda reports the exit; this line says why. It holds no value of any variable.
+            tracing::error!(%error, "the broker did not start");
+            let _ = io::stderr().flush();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> Result<(), Failure> {
+    // Standard output without a buffer: one record is one write.
+    let diagnostics = Mutex::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));
+    let audit = Audit::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));
+    log::start(tracing_subscriber::filter::LevelFilter::INFO, diagnostics);
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let config = Config::read(variables)?;
+    // One thread: a sandbox answers one event at a time, often on a fraction of a core.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    runtime.block_on(serve(config, audit))
+}
+
+async fn serve(config: Config, audit: Audit) -> Result<(), Failure> {
+    let connection = Connection::new(config.extra_roots.as_deref())?;
+    let client = aws::client(&config, connection.clone());
+    if let Some(url) = aws::endpoint(&config).await {
+        connection.warm(&url).await;
+    }
+    tracing::info!(rules = config.allowlist.len() as u64, doors = config.doors.names(), "ready");
+    let broker = Broker { client, allowlist: config.allowlist, doors: config.doors, audit };
+    runtime::run(&broker).await
+}

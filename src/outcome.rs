@@ -1,0 +1,35 @@
+//! The seven words a request can end with.
+
+/// The outcome of a request, the same word in reply and audit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The statement was added, and AWS confirmed it.
+    Granted,
+    /// A statement of the same meaning was there under this id.
+    AlreadyGranted,
+    /// A dry run: the grant is valid and allowed; AWS was not asked.
+    WouldGrant,
+    /// The requester, the door or the allowlist does not permit it.
+    Denied,
+    /// The document is malformed or breaks AWS's rules.
+    Rejected,
+    /// The statement id is taken by a statement of another meaning.
+    Conflict,
+    /// AWS, the network or the audit stood in the way.
+    Failed,
+}
+
+impl Outcome {
+    /// The word, e.g. `already_granted`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::AlreadyGranted => "already_granted",
+            Self::WouldGrant => "would_grant",
+            Self::Denied => "denied",
+            Self::Rejected => "rejected",
+            Self::Conflict => "conflict",
+            Self::Failed => "failed",
+        }
+    }
+}

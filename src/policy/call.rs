@@ -1,0 +1,197 @@
+//! One call to AWS: what is sent, and what its answer means. AWS's error texts are not read: they
+//! repeat values, change over the years, and say the same with different codes.
+
+use std::error::Error as StdError;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::operation::RequestId;
+use aws_sdk_lambda::types::FunctionUrlAuthType as SdkAuthType;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use crate::allowlist::Approved;
+use crate::arn::{OrganizationId, SourceArn};
+use crate::connection::NotSent;
+use crate::error::Code;
+use crate::grant::{EventSourceToken, Given, RevisionId};
+use crate::resource::{Qualifier, Target};
+
+/// An answer, and what of it the audit shows.
+pub(super) struct Answer<T> {
+    pub(super) result: Result<T, Failure>,
+    /// `201`, `409 ResourceConflictException`, `timeout`, ...
+    pub(super) seen: String,
+    pub(super) request_id: Option<String>,
+    pub(super) aws_code: Option<String>,
+}
+
+/// What a refusal or a silence means for the grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// AWS has not seen the request.
+    NotSent,
+    /// AWS may have carried it out.
+    Unclear,
+    /// AWS was too busy, and may have said for how long.
+    Throttled(Option<Duration>),
+    /// 409: the statement id is taken, or another update is under way.
+    Taken,
+    /// 412: the policy has another revision.
+    Revision,
+    /// Asking again changes nothing.
+    Final(Code),
+}
+
+/// What `AddPermission` and `AddLayerVersionPermission` answer.
+pub(super) struct Added {
+    pub(super) statement: Option<String>,
+    pub(super) revision_id: Option<String>,
+}
+
+/// What `GetPolicy` and `GetLayerVersionPolicy` answer.
+pub(super) struct Policy {
+    pub(super) document: String,
+    pub(super) revision_id: Option<String>,
+}
+
+/// Adds the statement. Every parameter goes out as it was given.
+pub(super) async fn add(client: &Client, approved: &Approved, time: Duration) -> Answer<Added> {
+    let grant = approved.grant();
+    let sid = approved.statement_id().as_str();
+    let (action, principal) = (grant.action().as_str(), grant.principal().as_str());
+    let organization = grant.conditions().organization.as_ref().map(|id| OrganizationId::as_str(id).to_owned());
+    let revision = grant.revision_id().map(|id| RevisionId::as_str(id).to_owned());
+    match (grant.given(), grant.target()) {
+        (Given::Layer { name }, Target::LayerVersion(layer)) => {
+            let call = client.add_layer_version_permission().layer_name(&**name).version_number(layer.version());
+            let call = call.statement_id(sid).action(action).principal(principal);
+            let call = call.set_organization_id(organization).set_revision_id(revision);
+            answer(time, 201, call.send(), |out| Added { statement: out.statement, revision_id: out.revision_id }).await
+        }
+        (Given::Layer { name } | Given::Function { name, .. }, _) => {
+            let given = grant.conditions();
+            let call = client.add_permission().function_name(&**name).set_qualifier(qualifier(grant.given()));
+            let call = call.statement_id(sid).action(action).principal(principal);
+            let call = call
+                .set_source_arn(given.source_arn.as_ref().map(SourceArn::as_str).map(str::to_owned))
+                .set_source_account(given.source_account.map(|account| account.to_string()))
+                .set_event_source_token(
+                    given.event_source_token.as_ref().map(EventSourceToken::expose).map(str::to_owned),
+                )
+                .set_function_url_auth_type(given.function_url_auth_type.map(|auth| SdkAuthType::from(auth.as_str())))
+                .set_invoked_via_function_url(given.invoked_via_function_url)
+                .set_principal_org_id(organization)
+                .set_revision_id(revision);
+            answer(time, 201, call.send(), |out| Added { statement: out.statement, revision_id: None }).await
+        }
+    }
+}
+
+/// Reads the policy that the grant's statement belongs to.
+pub(super) async fn read(client: &Client, approved: &Approved, time: Duration) -> Answer<Policy> {
+    let grant = approved.grant();
+    match (grant.given(), grant.target()) {
+        (Given::Layer { name }, Target::LayerVersion(layer)) => {
+            let call = client.get_layer_version_policy().layer_name(&**name).version_number(layer.version());
+            answer(time, 200, call.send(), |out| policy(out.policy, out.revision_id)).await
+        }
+        (Given::Layer { name } | Given::Function { name, .. }, _) => {
+            let call = client.get_policy().function_name(&**name).set_qualifier(qualifier(grant.given()));
+            answer(time, 200, call.send(), |out| policy(out.policy, out.revision_id)).await
+        }
+    }
+}
+
+fn qualifier(given: &Given) -> Option<String> {
+    match given {
+        Given::Function { qualifier, .. } => qualifier.as_ref().map(Qualifier::as_str).map(str::to_owned),
+        Given::Layer { .. } => None,
+    }
+}
+
+fn policy(document: Option<String>, revision_id: Option<String>) -> Policy {
+    Policy { document: document.unwrap_or_default(), revision_id }
+}
+
+/// Waits for an answer, at most for the time given.
+async fn answer<T, O: RequestId, E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(
+    time: Duration,
+    success: u16,
+    send: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,
+    of: impl FnOnce(O) -> T,
+) -> Answer<T> {
+    match tokio::time::timeout(time, send).await {
+        Err(_) => Answer { result: Err(Failure::Unclear), seen: "timeout".into(), request_id: None, aws_code: None },
+        Ok(Ok(output)) => Answer {
+            request_id: output.request_id().and_then(word),
+            seen: success.to_string(),
+            result: Ok(of(output)),
+            aws_code: None,
+        },
+        Ok(Err(error)) => failed(&error),
+    }
+}
+
+fn failed<T, E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(
+    error: &SdkError<E, HttpResponse>,
+) -> Answer<T> {
+    let raw = error.raw_response();
+    let status = raw.map_or(0, |raw| raw.status().as_u16());
+    let header = |name| raw.and_then(|raw| raw.headers().get(name));
+    let aws_code = error.as_service_error().and_then(|error| error.code()).and_then(word);
+    let failure = match error {
+        SdkError::ConstructionFailure(_) => Failure::Final(Code::Internal),
+        SdkError::DispatchFailure(_) if was_not_sent(error) => Failure::NotSent,
+        _ => meaning(aws_code.as_deref(), status, header("retry-after")),
+    };
+    let mut seen = if status == 0 { "no answer".to_owned() } else { status.to_string() };
+    if let Some(code) = &aws_code {
+        let _ = write!(seen, " {code}");
+    }
+    Answer { result: Err(failure), seen, request_id: header("x-amzn-requestid").and_then(word), aws_code }
+}
+
+/// The table of AWS's errors, by code and, where a proxy or a new error has none, by status.
+fn meaning(aws_code: Option<&str>, status: u16, retry_after: Option<&str>) -> Failure {
+    let after = || retry_after.and_then(|text| text.parse().ok()).map(Duration::from_secs);
+    match (aws_code.unwrap_or_default(), status) {
+        ("TooManyRequestsException" | "ThrottlingException" | "Throttling", _) | (_, 429) => {
+            Failure::Throttled(after())
+        }
+        ("ResourceConflictException", _) => Failure::Taken,
+        ("PreconditionFailedException", _) => Failure::Revision,
+        ("ResourceNotFoundException", _) => Failure::Final(Code::TargetNotFound),
+        ("PolicyLengthExceededException", _) => Failure::Final(Code::PolicyFull),
+        ("PublicPolicyException", _) => Failure::Final(Code::PublicAccessBlocked),
+        ("ServiceException", _) => Failure::Unclear,
+        (_, 409) => Failure::Taken,
+        (_, 412) => Failure::Revision,
+        (_, 404) => Failure::Final(Code::TargetNotFound),
+        // Covers expired and unknown credentials too: AWS answers those with 403 or 401.
+        (_, 401 | 403) => Failure::Final(Code::AccessDenied),
+        // InvalidParameterValueException, ValidationException, SerializationException, and what AWS adds next.
+        (_, 400..=499) => Failure::Final(Code::RejectedByAws),
+        // 5xx, an answer cut short, a success that cannot be read, or none at all.
+        _ => Failure::Unclear,
+    }
+}
+
+fn was_not_sent(error: &(dyn StdError + 'static)) -> bool {
+    let mut source = Some(error);
+    while let Some(error) = source {
+        if error.is::<NotSent>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+/// A code or an id of AWS, if it is a plain word: only such text of an answer reaches a log.
+fn word(text: &str) -> Option<String> {
+    let plain =
+        !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    plain.then(|| text.to_owned())
+}

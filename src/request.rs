@@ -1,0 +1,236 @@
+//! The wire shape of a request: `operation`, `parameters`, `reason`, `dryRun`, and nothing else.
+//!
+//! Reading never stops at the first mistake: every unknown, doubled, missing or mistyped field is
+//! reported together with every broken rule that the values themselves show.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::error::{Broken, Code, Fault};
+use crate::json::{self, NotAnObject, Object};
+
+/// The largest request document, in bytes. Its longest parameter may have 10,000 characters.
+pub const MOST_BYTES: usize = 65_536;
+
+/// The longest reason, in characters.
+pub const MOST_REASON_CHARS: usize = 512;
+
+/// The operations of AWS that the broker offers, under AWS's own names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Lambda's `AddPermission`.
+    AddPermission,
+    /// Lambda's `AddLayerVersionPermission`.
+    AddLayerVersionPermission,
+}
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Self; 2] = [Self::AddPermission, Self::AddLayerVersionPermission];
+
+    /// AWS's name of it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AddPermission => "AddPermission",
+            Self::AddLayerVersionPermission => "AddLayerVersionPermission",
+        }
+    }
+}
+
+/// What a requester sent, before any of its parameters is believed.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The operation, if it is one.
+    pub operation: Option<Operation>,
+    /// Why the requester asks, for the audit.
+    pub reason: Option<Cow<'a, str>>,
+    /// Whether only the answer is wanted, not the grant.
+    pub dry_run: bool,
+    parameters: Option<Object<'a>>,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads a document. Only a text that is no JSON object, or too large, is an error here; all
+    /// other faults are kept, so that [`crate::grant::Grant::new`] can report them together.
+    pub fn read(text: &'a str) -> Result<Self, Fault> {
+        if text.len() > MOST_BYTES {
+            return Err(Fault::new("", Code::TooLarge, "a request document has at most 65,536 bytes"));
+        }
+        let object = Object::parse(text).map_err(|error| match error {
+            NotAnObject::NotJson => {
+                Fault::new("", Code::NotJson, "the request is one JSON object and nothing after it")
+            }
+            NotAnObject::OtherType => Fault::new("", Code::NotAnObject, "the request is a JSON object"),
+        })?;
+        let mut fields = Fields::new("", object);
+        let operation = fields.required("operation").and_then(|name| {
+            let operation = Operation::ALL.into_iter().find(|operation| operation.as_str() == name);
+            const RULE: Broken =
+                Broken::new(Code::InvalidOperation, "the operation is `AddPermission` or `AddLayerVersionPermission`");
+            fields.check("operation", operation.ok_or(RULE))
+        });
+        let reason = fields.optional("reason").and_then(|text| {
+            let fits = text.chars().count() <= MOST_REASON_CHARS && !text.chars().any(char::is_control);
+            const RULE: Broken =
+                Broken::new(Code::InvalidReason, "a reason has at most 512 characters and no control characters");
+            fields.check("reason", if fits { Ok(text) } else { Err(RULE) })
+        });
+        let dry_run = fields.boolean("dryRun").unwrap_or(false);
+        let parameters = fields.object("parameters");
+        Ok(Self { operation, reason, dry_run, parameters, faults: fields.finish() })
+    }
+
+    /// Hands over the parameters together with the faults found so far.
+    pub(crate) fn parameters(self) -> Fields<'a> {
+        let mut fields = Fields::new("/parameters", self.parameters.unwrap_or_default());
+        fields.faults = self.faults;
+        fields
+    }
+}
+
+/// The fields of one object, taken by name; what nobody took is unknown.
+pub(crate) struct Fields<'a> {
+    pointer: &'static str,
+    object: Object<'a>,
+    known: Vec<&'static str>,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Fields<'a> {
+    fn new(pointer: &'static str, object: Object<'a>) -> Self {
+        Self { pointer, object, known: Vec::with_capacity(12), faults: Vec::new() }
+    }
+
+    /// A string that must be there.
+    pub(crate) fn required(&mut self, name: &'static str) -> Option<Cow<'a, str>> {
+        if !self.object.has(name) {
+            self.known.push(name);
+            self.fault(name, Code::MissingField, "this field is required");
+            return None;
+        }
+        self.optional(name)
+    }
+
+    /// A string that may be left out, but not be `null`: a template that renders a condition as
+    /// `null` would otherwise ask for a wider grant than its author thinks.
+    pub(crate) fn optional(&mut self, name: &'static str) -> Option<Cow<'a, str>> {
+        let value = self.take(name)?;
+        let text = json::string(value);
+        if text.is_none() {
+            self.fault(name, Code::WrongType, "this field is a string; leave it out if it does not apply");
+        }
+        text
+    }
+
+    /// A boolean that may be left out.
+    pub(crate) fn boolean(&mut self, name: &'static str) -> Option<bool> {
+        match self.take(name)?.get() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => {
+                self.fault(name, Code::WrongType, "this field is `true` or `false`");
+                None
+            }
+        }
+    }
+
+    /// An integer that must be there, written as JSON writes integers.
+    pub(crate) fn integer(&mut self, name: &'static str) -> Option<i64> {
+        let Some(value) = self.take(name) else {
+            if !self.object.has(name) {
+                self.fault(name, Code::MissingField, "this field is required");
+            }
+            return None;
+        };
+        let number = serde_json::from_str::<i64>(value.get()).ok();
+        if number.is_none() {
+            self.fault(name, Code::WrongType, "this field is a whole number");
+        }
+        number
+    }
+
+    fn object(&mut self, name: &'static str) -> Option<Object<'a>> {
+        let Some(value) = self.take(name) else {
+            if !self.object.has(name) {
+                self.fault(name, Code::MissingField, "this field is required");
+            }
+            return None;
+        };
+        let object = Object::within(value);
+        if object.is_none() {
+            self.fault(name, Code::WrongType, "this field is an object");
+        }
+        object
+    }
+
+    /// Keeps a parsed value, or notes the rule that it breaks.
+    pub(crate) fn check<T>(&mut self, name: &'static str, parsed: Result<T, Broken>) -> Option<T> {
+        match parsed {
+            Ok(value) => Some(value),
+            Err(Broken { code, detail }) => {
+                self.fault(name, code, detail);
+                None
+            }
+        }
+    }
+
+    /// Every fault, the unknown fields included.
+    pub(crate) fn finish(mut self) -> Vec<Fault> {
+        let members = std::mem::take(&mut self.object.members);
+        for (key, _) in &members {
+            if self.known.iter().all(|known| known != key) {
+                self.unknown(key);
+            }
+        }
+        if self.object.overflow {
+            self.faults.push(Fault::new(self.pointer, Code::UnknownField, "there are more fields here than are known"));
+        }
+        self.faults
+    }
+
+    /// The faults of a request whose fields nobody can name.
+    pub(crate) fn finish_unread(self) -> Vec<Fault> {
+        self.faults
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<&'a RawValue> {
+        self.known.push(name);
+        let mut values = self.object.members.iter().filter(|(key, _)| key == name).map(|(_, value)| *value);
+        let value = values.next()?;
+        if values.next().is_some() {
+            self.fault(name, Code::DuplicateField, "this field is given more than once");
+            return None;
+        }
+        Some(value)
+    }
+
+    fn fault(&mut self, name: &'static str, code: Code, detail: &'static str) {
+        self.faults.push(Fault { pointer: format!("{}/{name}", self.pointer).into(), code, detail: detail.into() });
+    }
+
+    /// A field name comes from outside: it is repeated only if it is a plain word, and never at length.
+    fn unknown(&mut self, key: &str) {
+        let plain = key.len() <= 40 && key.bytes().all(|b| b.is_ascii_alphabetic());
+        let pointer =
+            if plain && !key.is_empty() { format!("{}/{key}", self.pointer) } else { self.pointer.to_owned() };
+        let nearest = self.known.iter().find(|known| nearly_equal(known, key));
+        let detail = match nearest {
+            Some(name) => format!("this field is unknown; did you mean `{name}`?").into(),
+            None => "this field is unknown here".into(),
+        };
+        self.faults.push(Fault { pointer: pointer.into(), code: Code::UnknownField, detail });
+    }
+}
+
+/// Whether two names differ in case only, or by one letter put in, left out or replaced.
+fn nearly_equal(known: &str, key: &str) -> bool {
+    if known.len().abs_diff(key.len()) > 1 {
+        return false;
+    }
+    let same = |(a, b): &(u8, u8)| a.eq_ignore_ascii_case(b);
+    let front = known.bytes().zip(key.bytes()).take_while(same).count();
+    let back = known.bytes().rev().zip(key.bytes().rev()).take_while(same).count();
+    front + back + 1 >= known.len().max(key.len())
+}

@@ -1,0 +1,73 @@
+//! The Lambda runtime around the broker.
+//!
+//! The runtime parses an event before its handler sees it: what is not JSON would never reach the
+//! audit, its error text would repeat the value, and text after the first value would pass unseen.
+//! So a layer in front takes the bytes as they came, and hands the runtime's parser an empty event.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use lambda_runtime::tower::{Layer, Service};
+use lambda_runtime::{Error, LambdaEvent, LambdaInvocation, Runtime, service_fn};
+use permission_broker::broker::{Broker, Invocation};
+
+/// Polls for events and answers them, until the runtime ends.
+pub(crate) async fn run(broker: &Broker) -> Result<(), Error> {
+    let raw = RawEvent::default();
+    let handler = service_fn(|event: LambdaEvent<()>| {
+        let bytes = raw.take();
+        async move {
+            let context = event.context;
+            let invocation = Invocation {
+                request_id: &context.request_id,
+                function_arn: &context.invoked_function_arn,
+                deadline: Invocation::deadline_of(context.deadline),
+            };
+            broker.handle(&bytes, &invocation).await
+        }
+    });
+    Runtime::new(handler).layer(raw.clone()).run().await
+}
+
+/// The bytes of the event that is being answered. There is one at a time.
+#[derive(Clone, Default)]
+struct RawEvent(Arc<Mutex<Bytes>>);
+
+impl RawEvent {
+    fn put(&self, bytes: Bytes) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+    }
+
+    fn take(&self) -> Bytes {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<S> Layer<S> for RawEvent {
+    type Service = TakeRaw<S>;
+
+    fn layer(&self, inner: S) -> TakeRaw<S> {
+        TakeRaw { inner, raw: self.clone() }
+    }
+}
+
+struct TakeRaw<S> {
+    inner: S,
+    raw: RawEvent,
+}
+
+impl<S: Service<LambdaInvocation, Response = (), Error = Error>> Service<LambdaInvocation> for TakeRaw<S> {
+    type Response = ();
+    type Error = Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut invocation: LambdaInvocation) -> S::Future {
+        self.raw.put(std::mem::replace(&mut invocation.body, Bytes::from_static(b"null")));
+        self.inner.call(invocation)
+    }
+}

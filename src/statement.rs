@@ -1,0 +1,300 @@
+//! A statement of a resource-based policy, compared by what it means.
+//!
+//! AWS does not store what it was sent: an account becomes its root ARN, a source account becomes a
+//! condition with its own key spelling, and older statements have another order. Both sides are
+//! therefore brought into one form before they are compared. Recorded from AWS in November 2025.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::allowlist::Approved;
+use crate::arn::AccountId;
+use crate::principal::Form;
+use crate::resource::Own;
+
+/// The condition key under which a secret travels.
+const TOKEN_KEY: &str = "lambda:eventsourcetoken";
+
+/// A statement in one canonical form. It may hold a token, so it has no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Statement {
+    sid: String,
+    allow: bool,
+    principal: Party,
+    action: String,
+    resource: String,
+    /// (operator, key) in lower case, and the values.
+    conditions: BTreeMap<(String, String), Vec<String>>,
+}
+
+/// A principal as AWS stores it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Party {
+    Everyone,
+    Account(AccountId),
+    Aws(String),
+    Service(String),
+}
+
+/// A statement as AWS writes it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Stored<'a> {
+    #[serde(borrow)]
+    sid: Cow<'a, str>,
+    #[serde(borrow)]
+    effect: Cow<'a, str>,
+    #[serde(borrow)]
+    principal: &'a RawValue,
+    action: OneOrMany,
+    resource: OneOrMany,
+    #[serde(default)]
+    condition: BTreeMap<String, BTreeMap<String, OneOrMany>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
+    }
+
+    fn single(self) -> Option<String> {
+        match <[String; 1]>::try_from(self.into_vec()) {
+            Ok([one]) => Some(one),
+            Err(_) => None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document<'a> {
+    #[serde(borrow)]
+    statement: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct JustSid<'a> {
+    #[serde(borrow, default)]
+    sid: Cow<'a, str>,
+}
+
+/// What a policy has under a statement id.
+pub(crate) enum Found {
+    /// No statement of that id.
+    Absent,
+    /// A statement that the canonical form covers.
+    Statement(Box<Statement>),
+    /// A statement of another shape, which no grant of ours can equal.
+    Foreign,
+}
+
+/// Looks for a statement id in a policy document; `None` if the document cannot be read.
+pub(crate) fn find(policy: &str, sid: &str) -> Option<Found> {
+    let document: Document<'_> = serde_json::from_str(policy).ok()?;
+    let of_sid = |raw: &&&RawValue| serde_json::from_str::<JustSid<'_>>(raw.get()).is_ok_and(|found| found.sid == sid);
+    Some(match document.statement.iter().find(of_sid) {
+        None => Found::Absent,
+        Some(raw) => Statement::parse(raw.get()).map_or(Found::Foreign, |it| Found::Statement(Box::new(it))),
+    })
+}
+
+impl Statement {
+    /// Parses a statement as AWS answers it; `None` for a shape that `AddPermission` never makes.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let stored: Stored<'_> = serde_json::from_str(text).ok()?;
+        let mut conditions = BTreeMap::new();
+        for (operator, keys) in stored.condition {
+            // ArnEquals and ArnLike are the same operator (IAM, condition operators).
+            let operator = operator.to_ascii_lowercase().replace("arnequals", "arnlike");
+            for (key, values) in keys {
+                conditions.insert((operator.clone(), key.to_ascii_lowercase()), values.into_vec());
+            }
+        }
+        // `false` is what the key means when it is absent; whether AWS writes it is not recorded.
+        let via_url = ("bool".to_owned(), "lambda:invokedviafunctionurl".to_owned());
+        if conditions.get(&via_url).is_some_and(|values| matches!(values.as_slice(), [value] if value == "false")) {
+            conditions.remove(&via_url);
+        }
+        Some(Self {
+            sid: stored.sid.into_owned(),
+            allow: stored.effect == "Allow",
+            principal: Party::parse(stored.principal)?,
+            action: stored.action.single()?,
+            resource: stored.resource.single()?,
+            conditions,
+        })
+    }
+
+    /// The statement that AWS stores for an approved grant.
+    pub(crate) fn expected(approved: &Approved) -> Self {
+        let grant = approved.grant();
+        let given = grant.conditions();
+        let values = [
+            ("stringequals", "aws:sourceaccount", given.source_account.map(|account| account.to_string())),
+            ("stringequals", TOKEN_KEY, given.event_source_token.as_ref().map(|token| token.expose().to_owned())),
+            ("stringequals", "aws:principalorgid", given.organization.as_ref().map(|id| id.as_str().to_owned())),
+            (
+                "stringequals",
+                "lambda:functionurlauthtype",
+                given.function_url_auth_type.map(|auth| auth.as_str().to_owned()),
+            ),
+            (
+                "bool",
+                "lambda:invokedviafunctionurl",
+                given.invoked_via_function_url.filter(|via| *via).map(|via| via.to_string()),
+            ),
+            ("arnlike", "aws:sourcearn", given.source_arn.as_ref().map(|arn| arn.as_str().to_owned())),
+        ];
+        let conditions = values
+            .into_iter()
+            .filter_map(|(operator, key, value)| Some(((operator.to_owned(), key.to_owned()), vec![value?])))
+            .collect();
+        let principal = grant.principal();
+        Self {
+            sid: approved.statement_id().as_str().to_owned(),
+            allow: true,
+            principal: match principal.form() {
+                Form::Account(account) => Party::Account(*account),
+                Form::Identity(_) => Party::Aws(principal.as_str().to_owned()),
+                Form::Service => Party::Service(principal.as_str().to_owned()),
+                Form::Everyone => Party::Everyone,
+            },
+            action: grant.action().as_str().to_owned(),
+            resource: approved.resource().to_owned(),
+            conditions,
+        }
+    }
+
+    /// The statement id.
+    pub(crate) fn sid(&self) -> &str {
+        &self.sid
+    }
+
+    /// Whether it lets everyone in, of whatever organization.
+    pub(crate) fn is_public(&self) -> bool {
+        let confined = self.conditions.keys().any(|(_, key)| key == "aws:principalorgid");
+        self.allow && self.principal == Party::Everyone && !confined
+    }
+
+    /// The statement as AWS writes it, for replies; a token is only said to be there.
+    pub(crate) fn shown(&self, own: &Own) -> Box<RawValue> {
+        let mut condition: BTreeMap<&str, BTreeMap<&str, Value<'_>>> = BTreeMap::new();
+        for ((operator, key), values) in &self.conditions {
+            let value = match values.as_slice() {
+                _ if key == TOKEN_KEY => Value::One("present"),
+                [one] => Value::One(one),
+                many => Value::Many(many),
+            };
+            condition.entry(spelt(operator)).or_default().insert(spelt(key), value);
+        }
+        let root;
+        let shown = Shown {
+            sid: &self.sid,
+            effect: if self.allow { "Allow" } else { "Deny" },
+            principal: match &self.principal {
+                Party::Everyone => ShownPrincipal::Everyone("*"),
+                Party::Account(account) => {
+                    root = format!("arn:{}:iam::{account}:root", own.partition());
+                    ShownPrincipal::Of(BTreeMap::from([("AWS", root.as_str())]))
+                }
+                Party::Aws(aws) => ShownPrincipal::Of(BTreeMap::from([("AWS", aws.as_str())])),
+                Party::Service(service) => ShownPrincipal::Of(BTreeMap::from([("Service", service.as_str())])),
+            },
+            action: &self.action,
+            resource: &self.resource,
+            condition,
+        };
+        serde_json::value::to_raw_value(&shown).unwrap_or_default()
+    }
+}
+
+impl Party {
+    fn parse(raw: &RawValue) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Wire {
+            Everyone(String),
+            Of(BTreeMap<String, OneOrMany>),
+        }
+        match serde_json::from_str(raw.get()).ok()? {
+            Wire::Everyone(star) => (star == "*").then_some(Self::Everyone),
+            Wire::Of(map) => {
+                let [(kind, value)] = <[_; 1]>::try_from(map.into_iter().collect::<Vec<_>>()).ok()?;
+                let value = value.single()?;
+                match kind.as_str() {
+                    "Service" => Some(Self::Service(value)),
+                    "AWS" => Some(Self::of_aws(value)),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// An account is stored as its root ARN; emulators and old policies have the bare digits.
+    fn of_aws(value: String) -> Self {
+        if value == "*" {
+            return Self::Everyone;
+        }
+        let account = match crate::principal::Principal::of_function(&value) {
+            Ok(principal) => principal.account().filter(|_| matches!(principal.form(), Form::Account(_))),
+            Err(_) => None,
+        };
+        account.map_or(Self::Aws(value), Self::Account)
+    }
+}
+
+/// AWS's own spelling of an operator or a key; others are shown in lower case.
+fn spelt(word: &str) -> &str {
+    const SPELT: [&str; 9] = [
+        "StringEquals",
+        "ArnLike",
+        "Bool",
+        "AWS:SourceAccount",
+        "AWS:SourceArn",
+        "aws:PrincipalOrgID",
+        "lambda:EventSourceToken",
+        "lambda:FunctionUrlAuthType",
+        "lambda:InvokedViaFunctionUrl",
+    ];
+    SPELT.into_iter().find(|known| known.eq_ignore_ascii_case(word)).unwrap_or(word)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Shown<'a> {
+    sid: &'a str,
+    effect: &'a str,
+    principal: ShownPrincipal<'a>,
+    action: &'a str,
+    resource: &'a str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    condition: BTreeMap<&'a str, BTreeMap<&'a str, Value<'a>>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ShownPrincipal<'a> {
+    Everyone(&'a str),
+    Of(BTreeMap<&'a str, &'a str>),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Value<'a> {
+    One(&'a str),
+    Many(&'a [String]),
+}
