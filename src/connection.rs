@@ -9,6 +9,7 @@
 //! that was never written is reported as `NotSent`, so that the caller knows AWS has not seen it.
 
 use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -28,7 +29,7 @@ use hyper::header::{HOST, HeaderValue};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -39,6 +40,9 @@ const MOST_RESPONSE_BYTES: usize = 1 << 20;
 
 /// A connection idle for longer is not trusted: something between may have dropped it in silence.
 const MOST_IDLE: Duration = Duration::from_secs(60);
+
+/// The longest that opening a connection ahead of time may hold up the start.
+const MOST_WARMING: Duration = Duration::from_secs(2);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -102,26 +106,31 @@ impl Connection {
     }
 
     /// Opens the connection ahead of the first request. A failure only costs the head start.
+    ///
+    /// The name is looked up on this thread, which has nothing else to do during init: a thread of its
+    /// own for one look-up costs more than the look-up.
     pub async fn warm(&self, url: &str) {
         let Some(origin) = url.parse().ok().as_ref().and_then(Origin::of) else { return };
-        if let Ok(open) = self.open(origin).await {
+        let Ok(addresses) = origin.at().to_socket_addrs() else { return };
+        let addresses: Vec<SocketAddr> = addresses.collect();
+        if let Ok(Ok(open)) = tokio::time::timeout(MOST_WARMING, self.open(origin, &*addresses)).await {
             self.keep(open);
         }
     }
 
-    async fn open(&self, origin: Origin) -> Result<Open, NotSent> {
-        let stream = self.connect(&origin).await.map_err(NotSent)?;
+    async fn open(&self, origin: Origin, at: impl ToSocketAddrs) -> Result<Open, NotSent> {
+        let stream = self.connect(&origin, at).await.map_err(NotSent)?;
         let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| NotSent(error.into()))?;
         Ok(Open { origin, sender, driver, last_used: SystemTime::now() })
     }
 
-    async fn connect(&self, origin: &Origin) -> Result<Box<dyn Stream>, Failure> {
-        let tcp = TcpStream::connect((origin.host.trim_matches(['[', ']']), origin.port)).await?;
+    async fn connect(&self, origin: &Origin, at: impl ToSocketAddrs) -> Result<Box<dyn Stream>, Failure> {
+        let tcp = TcpStream::connect(at).await?;
         tcp.set_nodelay(true)?;
         if !origin.tls {
             return Ok(Box::new(tcp));
         }
-        let name = ServerName::try_from(origin.host.clone())?;
+        let name = ServerName::try_from(origin.at().0.to_owned())?;
         Ok(Box::new(self.0.tls.connect(name, tcp).await?))
     }
 
@@ -140,12 +149,12 @@ impl Connection {
     async fn exchange(&self, origin: Origin, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Failure> {
         let mut open = match self.kept(&origin) {
             Some(open) => open,
-            None => self.open(origin.clone()).await?,
+            None => self.open(origin.clone(), origin.at()).await?,
         };
         let response = match open.send(request.clone()).await {
             // A connection that closed in the moment of use: hyper has not written the request.
             Err(error) if error.is_canceled() => {
-                open = self.open(origin).await?;
+                open = self.open(origin.clone(), origin.at()).await?;
                 open.send(request).await.map_err(|error| -> Failure {
                     if error.is_canceled() { NotSent(error.into()).into() } else { error.into() }
                 })?
@@ -201,6 +210,11 @@ async fn drive<T>(
 }
 
 impl Origin {
+    /// Host and port, as a look-up wants them: an IPv6 address without its brackets.
+    fn at(&self) -> (&str, u16) {
+        (self.host.trim_matches(['[', ']']), self.port)
+    }
+
     fn of(uri: &Uri) -> Option<Self> {
         let tls = uri.scheme_str()? == "https";
         Some(Self { tls, host: uri.host()?.to_owned(), port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }) })
