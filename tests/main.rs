@@ -9,3 +9,6 @@
 )]
 
 mod control_plane;
+mod doors;
+mod events;
+mod support;
