@@ -245,6 +245,7 @@ fn check_audit<'a>(row: &Row, asked: &Asked, lines: &mut impl Iterator<Item = &'
         let line = lines.next().unwrap_or_else(|| panic!("{name}: no {record} line"));
         assert_eq!(line["record"], *record, "{name}: {line}");
         assert_eq!(line["requestId"], "4f1d0c55-request", "{name}");
+        assert_eq!(string(line, "timestamp").len(), "2026-03-02T09:15:22.040Z".len(), "{name}");
         assert_eq!(line["door"], row.door, "{name}");
         assert_eq!(line["requester"].as_str(), asked.requester, "{name}");
         assert_eq!(line["operation"].as_str(), asked.operation, "{name}");
