@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod cli;
 mod control_plane;
 mod doors;
 mod events;

@@ -1,5 +1,7 @@
 //! What several test modules need: the checkout's files, and JSON without ceremony.
 
+pub(crate) mod process;
+
 use std::path::PathBuf;
 
 use serde_json::Value;
