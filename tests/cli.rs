@@ -123,7 +123,8 @@ fn another_allowlist_and_another_world_can_be_given() {
     };
 
     std::fs::write(&allowlist, "{}").unwrap();
-    assert!(run("--allowlist", files[0]).0.contains("outcome  denied: "));
+    let (shown, _) = run("--allowlist", files[0]);
+    assert!(shown.contains("outcome  denied: ") && shown.ends_with("Policies now\n  none\n"), "{shown}");
     std::fs::write(&allowlist, r#"{"acounts": [], "organizations": ["*"]}"#).unwrap();
     let (shown, errors) = run("--allowlist", files[0]);
     assert_eq!(shown, "");

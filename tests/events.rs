@@ -212,6 +212,34 @@ async fn every_broken_rule_is_reported_at_its_own_field() {
     assert_eq!(found, wanted.map(|(pointer, code)| (pointer.to_owned(), code.to_owned())));
 }
 
+#[tokio::test]
+async fn every_record_is_one_line_of_ascii() {
+    let stage = Stage::examples().await.unwrap();
+    for file in event_files() {
+        invoke(&stage, text(&format!("events/{file}")).as_bytes()).await;
+        for line in stage.audit() {
+            assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{file}: {line}");
+            assert!(line.len() < 16 * 1024, "{file}: {} bytes", line.len());
+            assert!(json(&line).is_object(), "{file}: {line}");
+        }
+    }
+}
+
+/// The token goes to AWS, and nowhere else.
+#[tokio::test]
+async fn a_token_leaves_in_no_stream() {
+    let token = string(&json(&text("events/direct-grant-alexa.json"))["parameters"], "EventSourceToken").to_owned();
+    let stage = Stage::examples().await.unwrap();
+    for file in event_files() {
+        let reply = invoke(&stage, text(&format!("events/{file}")).as_bytes()).await;
+        assert!(!reply.to_string().contains(&token), "{file}: {reply}");
+        for line in stage.audit() {
+            assert!(!line.contains(&token), "{file}: {line}");
+        }
+    }
+    assert!(stage.control_plane.policies().iter().any(|(_, policy, _)| policy.contains(&token)));
+}
+
 async fn play(stage: &Stage, row: &Row) {
     let name = row.file;
     stage.control_plane.clear_calls();

@@ -12,4 +12,5 @@ mod cli;
 mod control_plane;
 mod doors;
 mod events;
+mod readme;
 mod support;

@@ -14,6 +14,9 @@ impl<W: Write> Show<W> {
     /// The policies, and how full each is: resource ARN, document, revision id.
     pub fn policies(&mut self, policies: &[(String, String, String)]) -> io::Result<()> {
         self.page.title("Policies now")?;
+        if policies.is_empty() {
+            self.page.indented(2, Ink::Plain, "none")?;
+        }
         for (arn, document, _) in policies {
             self.page.line("")?;
             self.page.indented(2, Ink::Bold, &format!("{arn}  {} of {MOST_POLICY_BYTES} bytes", document.len()))?;
