@@ -75,6 +75,22 @@ fn a_file_that_is_no_event_is_refused_by_the_broker() {
     assert!(shown.contains("outcome  rejected: not_json\n"), "{shown}");
 }
 
+/// A code is for programs; a person gets the sentence.
+#[test]
+fn a_refusal_is_shown_with_its_sentence() {
+    for (file, sentence) in [
+        (
+            "events/http-api-iam-denied-account.json",
+            "HTTP 403: no rule for this target and action names this principal",
+        ),
+        ("events/eventbridge-denied-organization.json", "no rule for this grant names this organization"),
+        ("events/rest-grant-account.json", "HTTP 201"),
+    ] {
+        let (shown, _) = written(&broker(&["invoke", file]).output().unwrap());
+        assert!(shown.contains(&format!("\n  reply    {sentence}\n")), "{shown}");
+    }
+}
+
 #[test]
 fn help_names_every_command() {
     let output = broker(&["--help"]).output().unwrap();
@@ -200,7 +216,7 @@ async fn colour_adds_nothing_but_itself() {
     assert_eq!(without_times(&coloured), without_times(&plain));
 }
 
-/// An invocation that fails is shown as what it means: the event comes again.
+/// An invocation that fails is shown as what it means: somebody tries again.
 #[tokio::test]
 async fn a_failed_invocation_is_counted() {
     let stage = Stage::examples().await.unwrap();
@@ -209,8 +225,8 @@ async fn a_failed_invocation_is_counted() {
     let mut shown = Vec::new();
     play::play(&stage, &files, Options::default(), &mut Show::new(&mut shown, false)).await.unwrap();
     let shown = String::from_utf8(shown).unwrap();
-    assert!(shown.contains("reply    the invocation fails with throttled: AWS delivers it again\n"), "{shown}");
-    let end = "2 events, 2 requests\n  1 granted, 1 failed\n  1 invocation failed: AWS delivers such an event again\n";
+    assert!(shown.contains("reply    the invocation fails with throttled, to be tried again\n"), "{shown}");
+    let end = "2 events, 2 requests\n  1 granted, 1 failed\n  1 invocation failed, to be tried again\n";
     assert!(shown.ends_with(end), "{shown}");
 }
 

@@ -96,15 +96,21 @@ impl<W: Write> Show<W> {
         let reply = match reply {
             Err(failure) => {
                 self.failed_invocations += 1;
-                let said = format!("the invocation fails with {}: AWS delivers it again", failure.code().as_str());
+                let said = format!("the invocation fails with {}, to be tried again", failure.code().as_str());
                 return self.page.labelled("reply", Ink::Red, &said);
             }
             Ok(reply) => serde_json::from_str::<Value>(reply.get()).unwrap_or_default(),
         };
+        let body = reply.get("body").and_then(Value::as_str).unwrap_or_default();
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        let detail = |document: &Value| document.get("detail").map(plain);
         let said = match (reply.get("statusCode"), reply.get("batchItemFailures")) {
-            (Some(status), _) => format!("HTTP {status}"),
+            (Some(status), _) => detail(&body).map_or(format!("HTTP {status}"), |it| format!("HTTP {status}: {it}")),
             (_, Some(failures)) => format!("batchItemFailures {failures}"),
-            _ => return Ok(()),
+            _ => match detail(&reply) {
+                Some(detail) => detail,
+                None => return Ok(()),
+            },
         };
         self.page.labelled("reply", Ink::Plain, &said)
     }
@@ -125,7 +131,7 @@ impl<W: Write> Show<W> {
         self.page.indented(2, Ink::Plain, &counts)?;
         if self.failed_invocations > 0 {
             let failed = of(self.failed_invocations, "invocation");
-            self.page.indented(2, Ink::Red, &format!("{failed} failed: AWS delivers such an event again"))?;
+            self.page.indented(2, Ink::Red, &format!("{failed} failed, to be tried again"))?;
         }
         Ok(())
     }
