@@ -215,11 +215,12 @@ fn target_pointer(grant: &Grant) -> &'static str {
     }
 }
 
-/// What a rule looks at, in the order in which it looks.
+/// What a rule looks at, in the order in which it looks. The target comes first: a rule for other
+/// targets has nothing to say about who asks, and would only hide the rule that was meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Criterion {
-    Requester,
     Target,
+    Requester,
     Action,
     Principal,
     Organization,
@@ -230,8 +231,8 @@ impl Rule {
     /// The first criterion that speaks against a grant; `None` if the rule allows it.
     fn refusal(&self, grant: &Grant, requester: &Requester, own: &Own) -> Option<Criterion> {
         let criteria: [(Criterion, bool); 6] = [
-            (Criterion::Requester, self.allows_requester(requester, own)),
             (Criterion::Target, self.allows_target(grant)),
+            (Criterion::Requester, self.allows_requester(requester, own)),
             (Criterion::Action, self.allows_action(grant)),
             (Criterion::Principal, self.allows_principal(grant)),
             (Criterion::Organization, self.allows_organization(grant)),
@@ -294,8 +295,8 @@ impl Rule {
 impl Criterion {
     fn code(self) -> Code {
         match self {
-            Self::Requester => Code::RequesterNotAllowed,
             Self::Target => Code::TargetNotAllowed,
+            Self::Requester => Code::RequesterNotAllowed,
             Self::Action => Code::ActionNotAllowed,
             Self::Principal => Code::PrincipalNotAllowed,
             Self::Organization => Code::OrganizationNotAllowed,
@@ -306,9 +307,9 @@ impl Criterion {
     fn fault(self, grant: &Grant) -> Fault {
         let layer = grant.target().word() == "layer";
         let (pointer, detail) = match self {
-            Self::Requester => ("", "no rule lets this requester ask"),
-            Self::Target => (target_pointer(grant), "no rule that lets this requester ask names this target"),
-            Self::Action => ("/parameters/Action", "no rule for this target names this action"),
+            Self::Target => (target_pointer(grant), "no rule names this target"),
+            Self::Requester => ("", "no rule for this target lets this requester ask"),
+            Self::Action => ("/parameters/Action", "no rule for this target and requester names this action"),
             Self::Principal => ("/parameters/Principal", "no rule for this target and action names this principal"),
             Self::Organization if layer => {
                 ("/parameters/OrganizationId", "no rule for this grant names this organization")

@@ -20,6 +20,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome, the good ones first.
+    pub const ALL: [Self; 7] = [
+        Self::Granted,
+        Self::AlreadyGranted,
+        Self::WouldGrant,
+        Self::Denied,
+        Self::Rejected,
+        Self::Conflict,
+        Self::Failed,
+    ];
+
     /// The word, e.g. `already_granted`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -8,5 +8,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod cli;
 mod control_plane;
 mod corpus;
+mod doors;
+mod events;
+mod readme;
+mod support;

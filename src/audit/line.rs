@@ -276,12 +276,13 @@ fn cut(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// RFC 3339 with milliseconds, as Lambda's log filter wants it.
+/// RFC 3339 with milliseconds, as Lambda's log filter wants it; always three digits, so that lines sort
+/// by their text.
 pub(crate) fn timestamp(now: SystemTime) -> String {
     let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let whole = Duration::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
-    let time = DateTime::from_secs_and_nanos(i64::try_from(whole.as_secs()).unwrap_or(i64::MAX), whole.subsec_nanos());
-    time.fmt(Format::DateTime).unwrap_or_else(|_| "1970-01-01T00:00:00Z".into())
+    let seconds = DateTime::from_secs(i64::try_from(since.as_secs()).unwrap_or(i64::MAX)).fmt(Format::DateTime);
+    let seconds = seconds.unwrap_or_else(|_| "1970-01-01T00:00:00Z".into());
+    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), since.subsec_millis())
 }
 
 fn milliseconds(time: Duration) -> f64 {

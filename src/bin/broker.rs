@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use permission_broker::local::control_plane::ControlPlane;
 use permission_broker::local::play::{self, Options};
 use permission_broker::local::serve;
-use permission_broker::local::show::Show;
+use permission_broker::local::show::{Show, wants_colour};
 use permission_broker::local::stage::{ALLOWLIST, Stage, WORLD};
 use tokio::net::TcpListener;
 
@@ -34,7 +34,7 @@ struct Scene {
     /// The functions, layers and policies that exist, a JSON file; left out, those of the examples.
     #[arg(long, global = true, value_name = "FILE")]
     world: Option<PathBuf>,
-    /// Show audit lines as they are written, instead of their gist.
+    /// Show audit lines as they are written, whole as they are written.
     #[arg(long, global = true)]
     audit: bool,
 }
@@ -54,11 +54,11 @@ enum Command {
     },
     /// Open the API door and the control plane on loopback, with the policies kept on disk.
     Serve {
-        /// The port of the API door.
+        /// The port of the API door; 0 takes a free one.
         #[arg(long, default_value_t = 8080)]
         port: u16,
-        /// The port of the control plane, for AWS clients.
-        #[arg(long, default_value_t = 8081)]
+        /// The port of the control plane, for AWS clients; 0 takes a free one.
+        #[arg(long, default_value_t = 8081, value_name = "PORT")]
         control_plane_port: u16,
         /// The file that keeps functions, layers and policies.
         #[arg(long, default_value = "broker-state.json", value_name = "FILE")]
@@ -86,11 +86,12 @@ fn main() -> ExitCode {
 
 async fn run(Cli { command, scene }: Cli) -> Result<(), Failure> {
     let options = Options { raw_audit: scene.audit };
-    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colour = wants_colour(io::stdout().is_terminal(), std::env::var_os("NO_COLOR").as_deref());
     let mut show = Show::new(io::stdout().lock(), colour);
     let result = match command.unwrap_or(Command::Play { folder: "events".into() }) {
         Command::Play { folder } => {
-            let files = play::files(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+            let files = play::files(&folder)
+                .map_err(|error| format!("{error}\nrun it in the checkout, or name a folder: broker play FOLDER"))?;
             play::play(&scene.stage()?.await?, &files, options, &mut show).await
         }
         Command::Invoke { file } => play::play(&scene.stage()?.await?, &[file], options, &mut show).await,

@@ -9,18 +9,22 @@ use super::stage::Stage;
 /// What a player shows beside replies and policies.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// The audit lines as they are written, instead of their gist.
+    /// Audit lines whole, as they are written, instead of what a person looks for in them.
     pub raw_audit: bool,
 }
 
-/// The event files of a folder, by name.
+/// The event files of a folder, by name. A folder without any is an error: nothing would be shown.
 pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let of = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
+    for entry in std::fs::read_dir(folder).map_err(of)? {
+        let path = entry.map_err(of)?.path();
         if path.extension().is_some_and(|extension| extension == "json") {
             files.push(path);
         }
+    }
+    if files.is_empty() {
+        return Err(of(io::Error::new(io::ErrorKind::NotFound, "no event files (*.json)")));
     }
     files.sort();
     Ok(files)
@@ -40,5 +44,6 @@ pub async fn play(
         let reply = stage.invoke(&format!("local-{:04}", i + 1), &event).await;
         show.event(&name, &reply, &stage.audit(), options.raw_audit)?;
     }
-    show.policies(&stage.control_plane.policies())
+    show.policies(&stage.control_plane.policies())?;
+    show.summary()
 }

@@ -1,36 +1,34 @@
-//! Replies, audit lines and policies for a person at a terminal: colour only where one is looking,
-//! and nothing that would be lost without it.
+//! Replies, audit lines and policies for a person at a terminal; nothing is lost without colour.
 
-use std::fmt::Display;
+mod page;
+mod policies;
+
 use std::io::{self, Write};
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::outcome::Outcome;
 use crate::reply::Failure;
+pub use page::wants_colour;
+use page::{Ink, Page};
 
-/// AWS's limit for one policy, in bytes.
-const MOST_POLICY_BYTES: usize = 20_480;
-
-/// Writes to a terminal or a file.
+/// Shows what came of events, and counts it.
 pub struct Show<W> {
-    out: W,
-    colour: bool,
+    page: Page<W>,
+    events: usize,
+    failed_invocations: usize,
+    outcomes: Vec<String>,
 }
-
-const GREEN: &str = "32";
-const YELLOW: &str = "33";
-const RED: &str = "31";
-const BOLD: &str = "1";
-const DIM: &str = "2";
 
 impl<W: Write> Show<W> {
     /// Shows on a writer, with colour or without.
     pub fn new(out: W, colour: bool) -> Self {
-        Self { out, colour }
+        Self { page: Page::new(out, colour), events: 0, failed_invocations: 0, outcomes: Vec::new() }
     }
 
-    /// One event: its name, then for each request in it who asked for what, what came of it and the audit.
+    /// One event: its name, then for each request in it who asked for what, what came of it and its
+    /// records. Raw records are the lines as they were written.
     pub fn event(
         &mut self,
         name: &str,
@@ -38,152 +36,149 @@ impl<W: Write> Show<W> {
         audit: &[String],
         raw: bool,
     ) -> io::Result<()> {
-        let name = self.paint(BOLD, name);
-        writeln!(self.out, "{name}")?;
-        let mut asked = None;
-        for line in audit {
-            let record: Value = serde_json::from_str(line).unwrap_or_default();
-            let this = (text(&record, "requestId").to_owned(), text(&record, "eventId").to_owned());
-            if asked.as_ref() != Some(&this) || record.get("outcome").is_none() {
-                self.request(&record)?;
+        self.events += 1;
+        self.page.title(name)?;
+        let records: Vec<(&str, Value)> =
+            audit.iter().map(|line| (line.as_str(), serde_json::from_str(line).unwrap_or_default())).collect();
+        // An intent and the record after it belong to one request.
+        for records in records.chunk_by(|(_, before), _| text(before, "record") == "intent") {
+            self.request(records)?;
+            for (line, record) in records {
+                if raw { self.page.line(line)? } else { self.record(record)? }
             }
-            asked = Some(this);
-            if record.get("outcome").is_some() {
-                self.outcome(&record)?;
-            }
-            self.audit(line, &record, raw)?;
         }
         self.reply(reply)?;
-        writeln!(self.out)
+        self.page.line("")
     }
 
-    fn request(&mut self, record: &Value) -> io::Result<()> {
-        let door = text(record, "door");
-        let requester = text(record, "requester");
-        let from =
-            if door == requester || requester.is_empty() { door.to_owned() } else { format!("{door}  {requester}") };
-        let from = self.paint(DIM, if from.is_empty() { "no door" } else { &from });
-        writeln!(self.out, "  from     {from}")?;
-        if record.get("target").is_some() {
-            let to = text(record, "target").rsplit_once(":lambda:").map_or("", |(_, rest)| rest);
-            let to = to.splitn(3, ':').nth(2).unwrap_or(to);
-            writeln!(self.out, "  wants    {} to {} on {to}", text(record, "principal"), text(record, "action"))?;
+    /// Who asked for what, and what came of it.
+    fn request(&mut self, records: &[(&str, Value)]) -> io::Result<()> {
+        let Some((_, last)) = records.last() else { return Ok(()) };
+        let (door, requester) = (text(last, "door"), text(last, "requester"));
+        let from = match (door.as_str(), requester.as_str()) {
+            ("", _) => "no door".to_owned(),
+            (_, "") => door,
+            _ if door == requester => door,
+            _ => format!("{door}  {requester}"),
+        };
+        self.page.labelled("from", Ink::Dim, &from)?;
+        if last.get("target").is_some() {
+            let target = text(last, "target");
+            // A person reads `function:orders:live`; the account and the region are the broker's own.
+            let name = target.splitn(6, ':').nth(5).unwrap_or(&target);
+            let wants = format!("{} on {name} for {}", text(last, "action"), text(last, "principal"));
+            self.page.labelled("wants", Ink::Plain, &wants)?;
         }
+        if last.get("reason").is_some() {
+            self.page.labelled("because", Ink::Plain, &text(last, "reason"))?;
+        }
+        let outcome = text(last, "outcome");
+        let ink = match outcome.as_str() {
+            "granted" | "already_granted" | "would_grant" => Ink::Green,
+            "denied" | "rejected" | "conflict" => Ink::Yellow,
+            _ => Ink::Red,
+        };
+        self.page.list("outcome", ink, &reasons(last))?;
+        self.outcomes.push(outcome);
         Ok(())
     }
 
-    fn outcome(&mut self, record: &Value) -> io::Result<()> {
-        let outcome = text(record, "outcome");
-        let colour = match outcome {
-            "granted" | "already_granted" | "would_grant" => GREEN,
-            "denied" | "rejected" | "conflict" => YELLOW,
-            _ => RED,
-        };
-        let word = self.paint(colour, outcome);
-        let because = match (record.get("rule"), record.get("code")) {
-            (_, Some(_)) => reasons(record),
-            (Some(_), None) => format!("rule {}, statement {}", text(record, "rule"), text(record, "statementId")),
-            (None, None) => String::new(),
-        };
-        writeln!(self.out, "  {word}  {because}")
-    }
-
-    /// The line itself, or what a person looks for in it.
-    fn audit(&mut self, line: &str, record: &Value, raw: bool) -> io::Result<()> {
-        if raw {
-            return writeln!(self.out, "    {line}");
-        }
-        const GIST: [&str; 9] = [
-            "timestamp",
-            "requestId",
-            "statementId",
-            "decision",
-            "outcome",
-            "code",
-            "attempts",
-            "awsRequestId",
-            "durationMs",
-        ];
-        let gist: Vec<String> =
-            GIST.iter().filter_map(|key| Some(format!("{key}={}", plain(record.get(*key)?)))).collect();
-        let gist = self.paint(DIM, format!("audit {:<7} {}", text(record, "record"), gist.join(" ")));
-        writeln!(self.out, "    {gist}")
+    /// What a person looks for in a record, beside what the outcome already says.
+    fn record(&mut self, record: &Value) -> io::Result<()> {
+        const GIST: [&str; 5] = ["record", "outcome", "attempts", "calls", "durationMs"];
+        let gist = GIST.iter().filter_map(|key| Some((*key, plain(record.get(*key)?))));
+        let gist = gist.filter(|(_, value)| value != "outcome").map(|(key, value)| format!("{key}={value}"));
+        let gist = gist.collect::<Vec<_>>().join(" ");
+        self.page.labelled("audit", Ink::Dim, &format!("{}  {gist}", text(record, "timestamp")))
     }
 
     fn reply(&mut self, reply: &Result<Box<RawValue>, Failure>) -> io::Result<()> {
-        let said = match reply {
+        let reply = match reply {
             Err(failure) => {
-                self.paint(RED, format!("the invocation fails with {}: AWS delivers it again", failure.code().as_str()))
+                self.failed_invocations += 1;
+                let said = format!("the invocation fails with {}, to be tried again", failure.code().as_str());
+                return self.page.labelled("reply", Ink::Red, &said);
             }
-            Ok(reply) => {
-                let reply: Value = serde_json::from_str(reply.get()).unwrap_or_default();
-                match (reply.get("statusCode"), reply.get("batchItemFailures")) {
-                    (Some(status), _) => format!("HTTP {status}"),
-                    (_, Some(failures)) => format!("batchItemFailures {failures}"),
-                    _ => return Ok(()),
-                }
-            }
+            Ok(reply) => serde_json::from_str::<Value>(reply.get()).unwrap_or_default(),
         };
-        writeln!(self.out, "  reply    {said}")
+        let body = reply.get("body").and_then(Value::as_str).unwrap_or_default();
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        let detail = |document: &Value| document.get("detail").map(plain);
+        let said = match (reply.get("statusCode"), reply.get("batchItemFailures")) {
+            (Some(status), _) => detail(&body).map_or(format!("HTTP {status}"), |it| format!("HTTP {status}: {it}")),
+            (_, Some(failures)) => format!("batchItemFailures {failures}"),
+            _ => match detail(&reply) {
+                Some(detail) => detail,
+                None => return Ok(()),
+            },
+        };
+        self.page.labelled("reply", Ink::Plain, &said)
     }
 
-    /// The policies, statement by statement, and how full each is.
-    pub fn policies(&mut self, policies: &[(String, String, String)]) -> io::Result<()> {
-        let title = self.paint(BOLD, "Policies now");
-        writeln!(self.out, "{title}")?;
-        for (arn, document, _) in policies {
-            let arn = self.paint(BOLD, arn);
-            writeln!(self.out, "\n  {arn}  {} of {MOST_POLICY_BYTES} bytes", document.len())?;
-            let document: Value = serde_json::from_str(document).unwrap_or_default();
-            for statement in document.get("Statement").and_then(Value::as_array).into_iter().flatten() {
-                self.statement(statement)?;
-            }
+    /// How many requests had each outcome; of a single one everything was said.
+    pub fn summary(&mut self) -> io::Result<()> {
+        if self.outcomes.len() < 2 {
+            return Ok(());
+        }
+        let counts = Outcome::ALL.iter().filter_map(|outcome| {
+            let count = self.outcomes.iter().filter(|word| *word == outcome.as_str()).count();
+            (count > 0).then(|| format!("{count} {}", outcome.as_str()))
+        });
+        let counts = counts.collect::<Vec<_>>().join(", ");
+        let (events, requests) = (of(self.events, "event"), of(self.outcomes.len(), "request"));
+        self.page.line("")?;
+        self.page.title(&format!("{events}, {requests}"))?;
+        self.page.indented(2, Ink::Plain, &counts)?;
+        if self.failed_invocations > 0 {
+            let failed = of(self.failed_invocations, "invocation");
+            self.page.indented(2, Ink::Red, &format!("{failed} failed, to be tried again"))?;
         }
         Ok(())
-    }
-
-    fn statement(&mut self, statement: &Value) -> io::Result<()> {
-        let principal = match statement.get("Principal") {
-            Some(Value::Object(parts)) => parts.values().map(plain).collect::<Vec<_>>().join(", "),
-            Some(other) => plain(other),
-            None => String::new(),
-        };
-        writeln!(self.out, "    {}  {principal}  {}", text(statement, "Sid"), text(statement, "Action"))?;
-        for (operator, keys) in statement.get("Condition").and_then(Value::as_object).into_iter().flatten() {
-            for (key, value) in keys.as_object().into_iter().flatten() {
-                // A policy holds the token in clear, a screen must not.
-                let value = if key == "lambda:EventSourceToken" { "present".to_owned() } else { plain(value) };
-                writeln!(self.out, "      if {key} {operator} {value}")?;
-            }
-        }
-        Ok(())
-    }
-
-    fn paint(&self, colour: &str, text: impl Display) -> String {
-        if self.colour { format!("\u{1b}[{colour}m{text}\u{1b}[0m") } else { text.to_string() }
     }
 }
 
-/// Why not: each broken rule with its place, and why each rule of the allowlist did not match.
-fn reasons(record: &Value) -> String {
+/// The outcome with what brought it about: the rule that allowed it, or each broken rule with its place
+/// and why each rule of the allowlist did not allow it.
+fn reasons(record: &Value) -> Vec<String> {
+    let outcome = text(record, "outcome");
+    if record.get("code").is_none() {
+        return vec![format!("{outcome} by rule {}, statement {}", text(record, "rule"), text(record, "statementId"))];
+    }
     let list = |name: &str| record.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
-    let error = |error: &Value| match text(error, "pointer") {
-        "" => text(error, "code").to_owned(),
+    let error = |error: &Value| match text(error, "pointer").as_str() {
+        "" => text(error, "code"),
         pointer => format!("{} at {pointer}", text(error, "code")),
     };
     let rule = |rule: &Value| format!("rule {}: {}", text(rule, "rule"), text(rule, "code"));
     let mut reasons: Vec<String> = list("errors").iter().map(error).collect();
     if reasons.is_empty() {
-        reasons.push(text(record, "code").to_owned());
+        reasons.push(text(record, "code"));
     }
+    // Two refusals of one field look alike here; the reply has a sentence for each.
+    reasons.dedup();
     reasons.extend(list("rules").iter().map(rule));
-    reasons.join("; ")
+    if let Some(first) = reasons.first_mut() {
+        first.insert_str(0, &format!("{outcome}: "));
+    }
+    reasons
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
+fn of(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
+/// A string member as text that a terminal shows as it is.
+fn text(value: &Value, key: &str) -> String {
+    value.get(key).map(plain).unwrap_or_default()
+}
+
+/// A value as text; a character that could steer a terminal or turn the writing around is spelt out.
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    };
+    let shown = |char: char| char.is_alphanumeric() || matches!(char, ' '..='~');
+    text.chars().map(|char| if shown(char) { char.to_string() } else { char.escape_unicode().to_string() }).collect()
 }

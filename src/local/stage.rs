@@ -92,7 +92,7 @@ impl Stage {
 /// A broker whose AWS is a control plane on this machine.
 pub async fn broker(control_plane: &ControlPlane, allowlist: &str, audit: Audit) -> Result<Broker, Error> {
     let problems = |problems: Vec<crate::allowlist::Problem>| {
-        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        problems.iter().map(|problem| format!("allowlist: {problem}")).collect::<Vec<_>>().join("\n")
     };
     let config = Config {
         allowlist: Allowlist::parse(allowlist).map_err(problems)?,

@@ -1,0 +1,255 @@
+//! The command line as a person meets it: from the checkout and from elsewhere, into a terminal, a pipe or nothing.
+
+use std::ffi::OsStr;
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use permission_broker::local::control_plane::Fault;
+use permission_broker::local::play::{self, Options};
+use permission_broker::local::show::{Show, wants_colour};
+use permission_broker::local::stage::Stage;
+
+use crate::support::process::{SIGNED, Served, broker, http, scratch, written};
+use crate::support::{event_files, json, path, string, text};
+
+const SUMMARY: &str = "45 events, 50 requests\n  \
+     22 granted, 3 already_granted, 2 would_grant, 13 denied, 6 rejected, 1 conflict, 3 failed\n";
+
+#[test]
+fn without_a_command_every_example_is_played() {
+    let output = broker(&[]).output().unwrap();
+    let (shown, errors) = written(&output);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(errors, "");
+    let titles: Vec<&str> = shown.lines().filter(|line| line.ends_with(".json")).collect();
+    assert_eq!(titles, event_files());
+    assert!(shown.contains("\nPolicies now\n"), "{shown}");
+    assert!(shown.ends_with(SUMMARY), "{shown}");
+}
+
+/// Only a single word may pass the edge: an ARN cut in two cannot be copied.
+#[test]
+fn what_is_shown_fits_a_hundred_columns() {
+    let (shown, _) = written(&broker(&[]).output().unwrap());
+    let long: Vec<&str> = shown.lines().filter(|line| line.chars().count() > 100).collect();
+    assert!(long.iter().all(|line| !line.trim().contains(' ')), "{long:#?}");
+    let longest = shown.lines().filter(|line| line.trim().contains(' ')).map(|line| line.chars().count()).max();
+    assert!(longest > Some(90), "the width is used: {longest:?}");
+}
+
+#[test]
+fn outside_the_checkout_it_says_what_to_do() {
+    let elsewhere = env!("CARGO_TARGET_TMPDIR");
+    let output = broker(&[]).current_dir(elsewhere).output().unwrap();
+    let (shown, errors) = written(&output);
+    assert_eq!((output.status.code(), shown.as_str()), (Some(1), ""));
+    assert!(errors.starts_with("broker: events: "), "{errors}");
+    assert!(errors.contains("broker play FOLDER"), "{errors}");
+
+    let events = path("events");
+    let output = broker(&["play", events.to_str().unwrap()]).current_dir(elsewhere).output().unwrap();
+    assert!(written(&output).0.ends_with(SUMMARY));
+}
+
+#[test]
+fn a_folder_without_events_is_an_error() {
+    let output = broker(&["play", "src"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(written(&output).1.starts_with("broker: src: no event files"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let output = broker(&["invoke", "events/no-such.json"]).output().unwrap();
+    let (shown, errors) = written(&output);
+    assert_eq!((output.status.code(), shown.as_str()), (Some(1), ""));
+    assert!(errors.starts_with("broker: events/no-such.json: "), "{errors}");
+}
+
+/// What is in the file is for the broker to judge, not for the command line.
+#[test]
+fn a_file_that_is_no_event_is_refused_by_the_broker() {
+    let output = broker(&["invoke", "Cargo.toml"]).output().unwrap();
+    let (shown, _) = written(&output);
+    assert!(output.status.success());
+    assert!(shown.contains("outcome  rejected: not_json\n"), "{shown}");
+}
+
+/// A code is for programs; a person gets the sentence.
+#[test]
+fn a_refusal_is_shown_with_its_sentence() {
+    for (file, sentence) in [
+        (
+            "events/http-api-iam-denied-account.json",
+            "HTTP 403: no rule for this target and action names this principal",
+        ),
+        ("events/eventbridge-denied-organization.json", "no rule for this grant names this organization"),
+        ("events/rest-grant-account.json", "HTTP 201"),
+    ] {
+        let (shown, _) = written(&broker(&["invoke", file]).output().unwrap());
+        assert!(shown.contains(&format!("\n  reply    {sentence}\n")), "{shown}");
+    }
+}
+
+#[test]
+fn help_names_every_command() {
+    let output = broker(&["--help"]).output().unwrap();
+    let (shown, _) = written(&output);
+    assert!(output.status.success());
+    for word in ["play", "invoke", "serve", "--allowlist", "--world", "--audit"] {
+        assert!(shown.contains(word), "{word} in {shown}");
+    }
+    assert_eq!(broker(&["--no-such-option"]).output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let mut process = broker(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(process.stdout.take());
+    let output = process.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(written(&output).1, "");
+}
+
+#[test]
+fn audit_lines_can_be_seen_whole() {
+    let (shown, _) = written(&broker(&["--audit", "invoke", "events/sqs-batch-mixed.json"]).output().unwrap());
+    let lines: Vec<_> = shown.lines().filter(|line| line.starts_with('{')).map(json).collect();
+    let records: Vec<&str> = lines.iter().map(|line| string(line, "record")).collect();
+    assert_eq!(records, ["intent", "outcome", "outcome", "intent", "outcome", "outcome"]);
+}
+
+#[test]
+fn a_token_is_never_shown() {
+    let event = json(&text("events/direct-grant-alexa.json"));
+    let token = event["parameters"]["EventSourceToken"].as_str().unwrap();
+    for arguments in [&[][..], &["--audit"], &["--audit", "invoke", "events/direct-grant-alexa.json"]] {
+        let (shown, errors) = written(&broker(arguments).output().unwrap());
+        assert!(shown.contains("alexa"), "{shown}");
+        assert!(!shown.contains(token) && !errors.contains(token), "{arguments:?}");
+    }
+}
+
+#[test]
+fn another_allowlist_and_another_world_can_be_given() {
+    let (allowlist, world) = (scratch("cli-allowlist.json"), scratch("cli-world.json"));
+    let files = [allowlist.to_str().unwrap(), world.to_str().unwrap()];
+    let run = |option, file| {
+        written(&broker(&[option, file, "invoke", "events/direct-grant-account.json"]).output().unwrap())
+    };
+
+    std::fs::write(&allowlist, "{}").unwrap();
+    let (shown, _) = run("--allowlist", files[0]);
+    assert!(shown.contains("outcome  denied: ") && shown.ends_with("Policies now\n  none\n"), "{shown}");
+    std::fs::write(&allowlist, r#"{"acounts": [], "organizations": ["*"]}"#).unwrap();
+    let (shown, errors) = run("--allowlist", files[0]);
+    assert_eq!(shown, "");
+    assert!(errors.starts_with("broker: allowlist: /: a rule has only the fields"), "{errors}");
+    assert!(errors.contains("allowlist: /organizations/0: "), "every problem is listed: {errors}");
+
+    std::fs::write(&world, r#"{"partition": "aws", "region": "us-east-1", "account": "123456789012"}"#).unwrap();
+    assert!(run("--world", files[1]).0.contains("outcome  failed: target_not_found"));
+    std::fs::write(&world, "{").unwrap();
+    assert!(run("--world", files[1]).1.starts_with("broker: "));
+}
+
+#[test]
+fn what_is_served_answers_and_is_kept() {
+    let state = scratch("cli-state.json");
+    let request = text("events/direct-grant-account.json");
+    let served = Served::start(&state);
+    assert!(served.greeting.contains(&format!("curl -s http://{}/grants", served.api)), "{}", served.greeting);
+    let (status, reply) = http(&served.api, "POST", "/grants", "", &request);
+    assert_eq!((status, string(&json(&reply), "outcome")), (201, "granted"));
+    assert_eq!(http(&served.api, "GET", "/grants", "", "").0, 405);
+    assert_eq!(http(&served.api, "POST", "/", "", &request).0, 404);
+    let policy = "/2015-03-31/functions/orders/policy?Qualifier=live";
+    let (status, reply) = http(&served.control_plane, "GET", policy, SIGNED, "");
+    assert_eq!(status, 200);
+    assert_eq!(json(string(&json(&reply), "Policy"))["Statement"][0]["Sid"], "partner-invoke");
+    drop(served);
+
+    let served = Served::start(&state);
+    let (status, reply) = http(&served.api, "POST", "/grants", "", &request);
+    assert_eq!((status, string(&json(&reply), "outcome")), (200, "already_granted"));
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let state = scratch("cli-taken.json");
+    for option in ["--port", "--control-plane-port"] {
+        let other = if option == "--port" { "--control-plane-port" } else { "--port" };
+        let arguments = ["serve", option, &port, other, "0", "--state", state.to_str().unwrap()];
+        let output = broker(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(written(&output).1.starts_with(&format!("broker: port {port}: ")), "{:?}", written(&output));
+    }
+}
+
+#[test]
+fn colour_is_for_a_terminal_that_wants_it() {
+    for (terminal, no_color, colour) in [
+        (true, None, true),
+        (true, Some(""), true),
+        (true, Some("1"), false),
+        (false, None, false),
+        (false, Some("1"), false),
+    ] {
+        assert_eq!(wants_colour(terminal, no_color.map(OsStr::new)), colour, "{terminal} {no_color:?}");
+    }
+    let (shown, _) = written(&broker(&[]).output().unwrap());
+    assert!(!shown.contains('\u{1b}'), "a pipe gets none");
+}
+
+#[tokio::test]
+async fn colour_adds_nothing_but_itself() {
+    let plain = play_one("events/sqs-batch-mixed.json", false).await;
+    let mut coloured = play_one("events/sqs-batch-mixed.json", true).await;
+    for (code, outcome) in [("32", "granted by"), ("33", "denied: "), ("33", "rejected: ")] {
+        assert!(coloured.contains(&format!("\u{1b}[{code}m{outcome}")), "{coloured}");
+    }
+    for code in ["0", "1", "2", "31", "32", "33"] {
+        coloured = coloured.replace(&format!("\u{1b}[{code}m"), "");
+    }
+    assert_eq!(without_times(&coloured), without_times(&plain));
+}
+
+/// An invocation that fails is shown as what it means: somebody tries again.
+#[tokio::test]
+async fn a_failed_invocation_is_counted() {
+    let stage = Stage::examples().await.unwrap();
+    stage.control_plane.inject(Fault::throttled(Some(0)).times(3));
+    let files = ["events/eventbridge-grant-rule.json", "events/eventbridge-grant-rule.json"].map(path);
+    let mut shown = Vec::new();
+    play::play(&stage, &files, Options::default(), &mut Show::new(&mut shown, false)).await.unwrap();
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(shown.contains("reply    the invocation fails with throttled, to be tried again\n"), "{shown}");
+    let end = "2 events, 2 requests\n  1 granted, 1 failed\n  1 invocation failed, to be tried again\n";
+    assert!(shown.ends_with(end), "{shown}");
+}
+
+/// A reason is the requester's text: it must not steer the terminal of whoever reads it.
+#[tokio::test]
+async fn what_a_requester_writes_does_not_steer_the_terminal() {
+    let stage = Stage::examples().await.unwrap();
+    let event = text("events/direct-grant-account.json").replace("CHG-1042 partner", "CHG\u{202e}1042 für");
+    let reply = stage.invoke("one", event.as_bytes()).await;
+    let mut shown = Vec::new();
+    Show::new(&mut shown, false).event("reversed", &reply, &stage.audit(), false).unwrap();
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(shown.contains("because  CHG\\u{202e}1042 für onboarding\n"), "{shown}");
+}
+
+async fn play_one(event: &str, colour: bool) -> String {
+    let stage = Stage::examples().await.unwrap();
+    let mut shown = Vec::new();
+    play::play(&stage, &[path(event)], Options::default(), &mut Show::new(&mut shown, colour)).await.unwrap();
+    String::from_utf8(shown).unwrap()
+}
+
+/// The lines that do not hold a time.
+fn without_times(shown: &str) -> Vec<&str> {
+    shown.lines().filter(|line| !line.starts_with("  audit ")).collect()
+}

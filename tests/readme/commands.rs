@@ -1,0 +1,108 @@
+//! The commands: run here, or where they need AWS looked through for files, options and outputs that are not there.
+
+use super::markdown::{blocks, table};
+use crate::support::process::{SIGNED, Served, broker, http, scratch, written};
+use crate::support::{json, path, string, text};
+
+/// What happens to a command.
+enum Check {
+    /// `cargo run` with arguments: the command line runs with the same ones, and shows this.
+    Run(&'static str),
+    /// The servers are started, on free ports instead of the ones given.
+    Serve,
+    /// Sent to the API that was served.
+    Grant,
+    /// Asked of the control plane that was served.
+    Policy,
+    /// This very test run.
+    Test,
+    /// Needs an AWS account: files and outputs it names have to exist.
+    NeedsAws,
+}
+
+fn check(command: &str) -> Check {
+    match command.split_once(' ').unwrap_or((command, "")) {
+        ("cargo", "run") => Check::Run("direct-grant-account.json\n"),
+        ("cargo", "test") => Check::Test,
+        ("cargo", rest) if rest.starts_with("run -- serve") => Check::Serve,
+        ("cargo", "run -- --help") => Check::Run("Usage: broker"),
+        ("cargo", rest) if rest.starts_with("run -- ") => Check::Run("outcome"),
+        ("curl", rest) if rest.contains("http://127.0.0.1:8080/") => Check::Grant,
+        ("aws", rest) if rest.contains("--endpoint-url http://127.0.0.1:8081") => Check::Policy,
+        ("sam" | "aws" | "curl", _) => Check::NeedsAws,
+        _ => panic!("nobody knows how to check {command}"),
+    }
+}
+
+#[test]
+fn every_command_does_what_it_says() {
+    let blocks = blocks("sh");
+    let commands: Vec<&str> = blocks.iter().flat_map(|block| block.text.lines()).collect();
+    assert_eq!(commands.len(), 12);
+    let mut served = None;
+    for command in commands {
+        match check(command) {
+            Check::Run(shows) => run(command, shows),
+            Check::Serve => served = Some(serve(command)),
+            Check::Grant => grant(command, served.as_ref().expect("serve comes first")),
+            Check::Policy => policy(command, served.as_ref().expect("serve comes first")),
+            Check::Test => assert!(text(".ci/run").lines().any(|line| line == format!("{command} --locked"))),
+            Check::NeedsAws => needs_aws(command),
+        }
+    }
+}
+
+fn run(command: &str, shows: &str) {
+    let arguments: Vec<&str> = command.split(' ').skip(3).collect();
+    let output = broker(&arguments).output().unwrap();
+    let (shown, errors) = written(&output);
+    assert!(output.status.success(), "{command}: {errors}");
+    assert!(shown.contains(shows), "{command}: {shown}");
+}
+
+/// Every option that is written down has to be one.
+fn serve(command: &str) -> Served {
+    let (help, _) = written(&broker(&["serve", "--help"]).output().unwrap());
+    for option in command.split(' ').skip(4).filter(|word| word.starts_with("--")) {
+        assert!(help.contains(&format!("{option} <")), "{option}: {help}");
+    }
+    for default in ["8080", "8081", "broker-state.json"] {
+        assert!(command.contains(default) && help.contains(&format!("[default: {default}]")), "{default}");
+    }
+    Served::start(&scratch("readme-state.json"))
+}
+
+fn grant(command: &str, served: &Served) {
+    let target = command.split_once("127.0.0.1:8080").unwrap().1.split(' ').next().unwrap();
+    let file = command.split_once("-d @").unwrap().1;
+    let (status, reply) = http(&served.api, "POST", target, "", &text(file));
+    assert_eq!((status, string(&json(&reply), "outcome")), (201, "granted"));
+}
+
+/// What the AWS CLI sends for this command.
+fn policy(command: &str, served: &Served) {
+    let option = |name: &str| command.split_once(name).unwrap().1.split(' ').nth(1).unwrap();
+    let (function, qualifier) = (option("--function-name"), option("--qualifier"));
+    let target = format!("/2015-03-31/functions/{function}/policy?Qualifier={qualifier}");
+    let (status, reply) = http(&served.control_plane, "GET", &target, SIGNED, "");
+    assert_eq!(status, 200, "{reply}");
+    assert!(string(&json(&reply), "Policy").contains("partner-invoke"));
+}
+
+fn needs_aws(command: &str) {
+    for word in command.split([' ', '"']) {
+        if let Some(file) = word.strip_prefix('@').or_else(|| word.strip_prefix("file://")) {
+            // `entries.json` is the block below the command.
+            let shown = file == "entries.json" && text("README.md").contains("where `entries.json` holds");
+            assert!(shown || path(file).exists(), "{command}: {file}");
+        }
+        for variable in word.split('$').skip(1) {
+            let name = variable.split(':').next().unwrap();
+            let credentials = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+            let outputs = table("Deploy", "| output | what for |");
+            let output = outputs.iter().any(|row| row[0].contains(&format!("`{name}`")));
+            assert!(output || credentials.contains(&name), "{command}: {name}");
+        }
+    }
+    assert!(path("template.yaml").exists(), "what `sam` reads");
+}

@@ -1,0 +1,33 @@
+//! What several test modules need: the checkout's files, and JSON without ceremony.
+
+pub(crate) mod process;
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+/// A file or folder of the checkout.
+pub(crate) fn path(relative: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
+
+/// The text of a file of the checkout.
+pub(crate) fn text(relative: &str) -> String {
+    std::fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
+}
+
+/// The JSON in a text.
+pub(crate) fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
+}
+
+/// A string member; empty if it is not there.
+pub(crate) fn string<'a>(value: &'a Value, member: &str) -> &'a str {
+    value[member].as_str().unwrap_or_default()
+}
+
+/// The names of the event files, in the order in which they are played.
+pub(crate) fn event_files() -> Vec<String> {
+    let files = permission_broker::local::play::files(&path("events")).expect("the folder of events");
+    files.iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect()
+}
