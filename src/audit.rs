@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::allowlist::{Approved, Denied};
 use crate::error::{Code, Fault};
-use crate::event::Origin;
+use crate::event::{Door, Origin};
 use crate::outcome::Outcome;
 use crate::policy::{Ending, Written};
 use crate::request::Operation;
@@ -156,6 +156,11 @@ impl Intent<'_> {
     /// The grant it stands for.
     pub fn approved(&self) -> &Approved {
         &self.approved
+    }
+
+    /// The door that its request came through.
+    pub(crate) fn door(&self) -> Option<Door> {
+        self.case.origin.door
     }
 
     /// Records how the call went.
