@@ -9,3 +9,5 @@
 )]
 
 mod control_plane;
+mod support;
+mod write;
