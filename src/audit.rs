@@ -5,6 +5,7 @@
 //! [`Recorded`] exists only once the outcome's line is written, and a reply needs one.
 
 mod line;
+mod sink;
 
 pub(crate) use line::timestamp;
 
@@ -16,16 +17,17 @@ use serde_json::value::RawValue;
 
 use crate::allowlist::{Approved, Denied};
 use crate::error::{Code, Fault};
-use crate::event::Origin;
+use crate::event::{Door, Origin};
 use crate::outcome::Outcome;
 use crate::policy::{Ending, Written};
 use crate::request::Operation;
 use crate::resource::Own;
 use line::{Line, Record};
+use sink::Sink;
 
 /// Where audit lines go.
 pub struct Audit {
-    sink: Mutex<Box<dyn Write + Send>>,
+    sink: Mutex<Sink>,
 }
 
 /// A line could not be written, so what it would have recorded must not happen or be told.
@@ -103,7 +105,7 @@ impl Recorded {
 impl Audit {
     /// An audit that writes to a sink; in Lambda, standard output.
     pub fn new(sink: impl Write + Send + 'static) -> Self {
-        Self { sink: Mutex::new(Box::new(sink)) }
+        Self { sink: Mutex::new(Sink::new(sink)) }
     }
 
     /// Records that a grant is about to be made.
@@ -146,7 +148,7 @@ impl Audit {
     fn write(&self, line: &Line<'_>) -> Result<(), Unrecorded> {
         let bytes = line.to_bytes().map_err(|_| Unrecorded)?;
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
-        sink.write_all(&bytes).and_then(|()| sink.flush()).map_err(|_| Unrecorded)
+        sink.write_line(&bytes).map_err(|_| Unrecorded)
     }
 }
 
@@ -154,6 +156,11 @@ impl Intent<'_> {
     /// The grant it stands for.
     pub fn approved(&self) -> &Approved {
         &self.approved
+    }
+
+    /// The door that its request came through.
+    pub(crate) fn door(&self) -> Option<Door> {
+        self.case.origin.door
     }
 
     /// Records how the call went.

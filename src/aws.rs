@@ -15,7 +15,7 @@ use aws_sdk_lambda::config::{
 
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::policy::CALL_TIMEOUT;
+use crate::policy::Timing;
 
 /// Builds a client over a connection. Credentials are the environment's: Lambda puts the role's there,
 /// and starts a new environment before they expire.
@@ -30,8 +30,10 @@ pub fn client_with(config: &Config, connection: Connection, credentials: impl Pr
         .region(Region::new(config.region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(RetryConfig::disabled())
-        // The broker's own clock ends a call at CALL_TIMEOUT; this one is the net under it.
-        .timeout_config(TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT + Duration::from_secs(1)).build())
+        // The broker's own clock ends a call; this one is the net under it.
+        .timeout_config(
+            TimeoutConfig::builder().operation_timeout(Timing::DEPLOYED.call + Duration::from_secs(1)).build(),
+        )
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .http_client(connection);
     shared.set_endpoint_url(config.endpoint.clone());

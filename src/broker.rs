@@ -15,7 +15,7 @@ use crate::error::{Code, Fault};
 use crate::event::{self, Doors, Item, Opened, Shape};
 use crate::grant::Grant;
 use crate::outcome::Outcome;
-use crate::policy::{self, Budget};
+use crate::policy::{self, Budget, Timing};
 use crate::reply::{self, Answered, Failure};
 use crate::request::Request;
 use crate::resource::Own;
@@ -31,6 +31,8 @@ pub struct Broker {
     pub doors: Doors,
     /// Where the records go.
     pub audit: Audit,
+    /// How long everything may take; in Lambda, [`Timing::DEPLOYED`].
+    pub timing: Timing,
 }
 
 /// What Lambda says about an invocation.
@@ -100,7 +102,7 @@ impl Broker {
             let statement = Statement::expected(&approved).shown(own);
             return self.audit.not_made(case, &approved, Ok(Outcome::WouldGrant), Some(statement));
         }
-        let budget = Budget::new(deadline.saturating_duration_since(Instant::now()));
+        let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
         if !budget.allows_grant() {
             return self.audit.not_made(case, &approved, Err(Code::TimedOut), None);
         }

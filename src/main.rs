@@ -13,6 +13,7 @@ use permission_broker::audit::Audit;
 use permission_broker::broker::Broker;
 use permission_broker::config::Config;
 use permission_broker::connection::Connection;
+use permission_broker::policy::Timing;
 use permission_broker::{aws, log};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -49,6 +50,6 @@ async fn serve(config: Config, audit: Audit) -> Result<(), Failure> {
         connection.warm(&url).await;
     }
     tracing::info!(rules = config.allowlist.len() as u64, doors = config.doors.names(), "ready");
-    let broker = Broker { client, allowlist: config.allowlist, doors: config.doors, audit };
+    let broker = Broker { client, allowlist: config.allowlist, doors: config.doors, audit, timing: Timing::DEPLOYED };
     runtime::run(&broker).await
 }

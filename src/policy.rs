@@ -5,73 +5,43 @@
 //! * 409 is never believed by its text: AWS uses it for a taken statement id and for a concurrent
 //!   update. The policy is read and the statement compared by meaning.
 //! * A write whose answer was lost, or cannot be read, is looked up before anything is sent again.
+//!   Until it is seen, or another statement in its place, the ending is called unknown.
 //! * No call starts that cannot end, and be recorded, before the invocation's deadline.
+//!
+//! # In company
+//!
+//! Parallel writes to one policy have overwritten each other at AWS, all of them answered 201. Against
+//! that no answer helps, and neither does a read at once: a write that began before ours may still be
+//! on its way and undo it. What helps is to wait until such a write has ended ([`Timing::settle`]), and
+//! then to see the statement in the policy; a lost one is added again, or fails so that its event
+//! comes again.
+//!
+//! One sandbox cannot know what others do, so it goes by what it sees. It takes itself to be in company
+//! behind the queue, the door for many grants at once, and on any door after a 409 that turned out to
+//! be a concurrent update. There, `granted` and `already_granted` are said of a settled read alone; it
+//! costs a pause and one read for each new grant. Elsewhere a grant is one call, and what is not
+//! promised is that AWS keeps a write which it has confirmed.
 
+mod budget;
 mod call;
 
 use std::time::Duration;
 
 use aws_sdk_lambda::Client;
-use tokio::time::Instant;
 
 use crate::audit::Intent;
 use crate::error::Code;
+use crate::event::Door;
 use crate::outcome::Outcome;
 use crate::statement::{Found, Statement, find};
+pub use budget::{Budget, Timing};
 use call::{Answer, Failure};
 
 /// Tries of one grant, the first included.
 pub const MOST_ATTEMPTS: u32 = 3;
 
-/// The longest that one call to AWS may take.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The longest that one grant may take, all tries and reads included.
-pub const GRANT_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// What is kept back before the invocation's deadline for recording the outcome and replying.
-pub const RESERVE: Duration = Duration::from_secs(1);
-
-/// A call that has less time than this is not started.
-const LEAST_CALL: Duration = Duration::from_millis(250);
-
-/// A grant is not started with less time than this, on top of the reserve.
-const LEAST_GRANT: Duration = Duration::from_secs(1);
-
-/// How much time a grant has.
-#[derive(Clone, Copy, Debug)]
-pub struct Budget {
-    end: Instant,
-}
-
-impl Budget {
-    /// The budget of a grant that starts now, in an invocation that Lambda ends after `left`.
-    pub fn new(left: Duration) -> Self {
-        Self { end: Instant::now() + left.saturating_sub(RESERVE).min(GRANT_TIMEOUT) }
-    }
-
-    /// Whether there is time to begin at all; asked before the intent is written.
-    pub fn allows_grant(self) -> bool {
-        self.left() >= LEAST_GRANT
-    }
-
-    fn left(self) -> Duration {
-        self.end.saturating_duration_since(Instant::now())
-    }
-
-    fn of_call(self) -> Option<Duration> {
-        Some(self.left().min(CALL_TIMEOUT)).filter(|time| *time >= LEAST_CALL)
-    }
-
-    /// Waits, unless the wait would leave no time for a call.
-    async fn wait(self, time: Duration) -> bool {
-        if time + LEAST_CALL > self.left() {
-            return false;
-        }
-        tokio::time::sleep(time).await;
-        true
-    }
-}
+/// Reads after one write, if the policy cannot be read at first.
+const MOST_READS: u32 = 2;
 
 /// What the policy is known to hold now.
 pub(crate) enum Ending {
@@ -88,15 +58,15 @@ pub(crate) struct Written {
     pub(crate) attempts: u32,
     /// Each call in order: `add` or `read`, and how it was answered.
     pub(crate) calls: Vec<String>,
-    /// AWS's request id of the last call that was answered.
+    /// AWS's request id of the last write, or of a read where that write was not answered.
     pub(crate) aws_request_id: Option<String>,
-    /// AWS's own error code, where it refused.
+    /// AWS's own error code, where it refused the last write or a read after it.
     pub(crate) aws_code: Option<String>,
     /// The revision of the policy, where AWS told it.
     pub(crate) revision_id: Option<String>,
     /// The statement that stands under the id, if known.
     pub(crate) statement: Option<Statement>,
-    /// Whether the grant was confirmed by reading the policy instead of by AWS's answer to the write.
+    /// Whether the grant was confirmed by reading the policy, not by AWS's answer to the write alone.
     pub(crate) confirmed_by_read: bool,
     /// Whether AWS's rendering of the statement means something else than was asked.
     pub(crate) differs: bool,
@@ -105,17 +75,31 @@ pub(crate) struct Written {
 /// Adds the statement that an intent stands for.
 pub(crate) async fn write(client: &Client, intent: &Intent<'_>, budget: Budget) -> Written {
     let expected = Statement::expected(intent.approved());
-    let mut attempt = Attempt { client, intent, budget, expected, unconfirmed: false, written: Written::new() };
-    let ending = attempt.run().await;
+    let company = intent.door() == Some(Door::Sqs);
+    let mut attempt =
+        Attempt { client, intent, budget, expected, company, unconfirmed: false, written: Written::new() };
+    let ending = match attempt.run().await {
+        // A write that may have arrived is never called failed for another reason.
+        Ending::Not(code) if attempt.unconfirmed && !tells_what_stands(code) => Ending::Not(Code::OutcomeUnknown),
+        ending => ending,
+    };
     Written { ending, ..attempt.written }
+}
+
+/// Whether an ending says what stands under the statement id, so that nothing is open.
+fn tells_what_stands(code: Code) -> bool {
+    matches!(code, Code::StatementConflict | Code::StatementDiffers)
 }
 
 struct Attempt<'a> {
     client: &'a Client,
     intent: &'a Intent<'a>,
     budget: Budget,
+    /// What the statement looks like in the policy.
     expected: Statement,
-    /// Whether a write was sent whose answer never came: the statement may be ours.
+    /// Whether others write to the policy at the same time, as far as is known.
+    company: bool,
+    /// Whether a write was sent of which it is not known that it stands: the statement may be ours.
     unconfirmed: bool,
     written: Written,
 }
@@ -144,21 +128,25 @@ impl Attempt<'_> {
                 }
             }
         }
-        // A write that may have arrived is never called failed for another reason.
-        Ending::Not(if self.unconfirmed { Code::OutcomeUnknown } else { last })
+        Ending::Not(last)
     }
 
     async fn judge(&mut self, answer: Answer<call::Added>) -> Step {
-        self.note("add", &answer);
+        self.note_add(&answer);
         match answer.result {
             Ok(added) => self.added(added).await,
-            Err(Failure::NotSent) => Step::Again(Code::Unavailable, self.pause()),
-            Err(Failure::Throttled(after)) => Step::Again(Code::Throttled, after.unwrap_or_else(|| self.pause())),
+            Err(Failure::NotSent) => Step::Again(Code::Unavailable, self.pause(None)),
+            Err(Failure::Throttled(after)) => Step::Again(Code::Throttled, self.pause(after)),
             Err(Failure::Unclear) => {
                 self.unconfirmed = true;
-                self.look(Code::OutcomeUnknown, Code::Unavailable).await
+                self.look(Code::OutcomeUnknown, Code::OutcomeUnknown).await
             }
-            Err(Failure::Taken) => self.look(Code::Unavailable, Code::Unavailable).await,
+            Err(Failure::Taken) => {
+                let step = self.look(Code::Unavailable, Code::Unavailable).await;
+                // Our id is not there, so 409 meant that somebody else is writing.
+                self.company |= matches!(step, Step::Again(..));
+                step
+            }
             Err(Failure::Revision) => match self.look(Code::RevisionChanged, Code::RevisionChanged).await {
                 Step::Again(code, _) => Step::End(Ending::Not(code)),
                 end => end,
@@ -168,7 +156,7 @@ impl Attempt<'_> {
     }
 
     /// AWS answered 201. Its rendering is believed if it is our statement; an answer that cannot be
-    /// read is no answer.
+    /// read is no answer, and in company none is enough.
     async fn added(&mut self, added: call::Added) -> Step {
         self.written.revision_id = added.revision_id;
         let ours = added.statement.as_deref().and_then(Statement::parse).filter(|it| it.sid() == self.expected.sid());
@@ -181,32 +169,44 @@ impl Attempt<'_> {
             return Step::End(Ending::Not(Code::StatementDiffers));
         }
         self.written.differs = stored != self.expected;
+        if self.company {
+            self.unconfirmed = true;
+            self.expected = stored;
+            return self.look(Code::OutcomeUnknown, Code::OutcomeUnknown).await;
+        }
+        self.unconfirmed = false;
         self.written.statement = Some(stored);
         Step::End(Ending::Done(Outcome::Granted))
     }
 
-    /// Reads the policy to learn what an answer left open.
+    /// Reads the policy to learn what an answer left open; in company, once it has settled.
     ///
     /// `unread` is the ending if the policy cannot be read, `absent` if our id is not in it.
     async fn look(&mut self, unread: Code, absent: Code) -> Step {
-        for _ in 0..2 {
-            let Some(time) = self.budget.of_call() else { return Step::End(Ending::Not(unread)) };
+        if self.company && !self.budget.settle().await {
+            return Step::End(Ending::Not(unread));
+        }
+        for read in 1..=MOST_READS {
+            let Some(time) = self.budget.of_call() else { break };
             let answer = call::read(self.client, self.intent.approved(), time).await;
-            self.note("read", &answer);
-            match answer.result {
+            self.note_read(&answer);
+            let pause = match answer.result {
                 Ok(policy) => {
-                    let Some(found) = find(&policy.document, self.expected.sid()) else { continue };
-                    self.written.revision_id = policy.revision_id;
-                    return self.compare(found, absent);
+                    if let Some(found) = find(&policy.document, self.expected.sid()) {
+                        self.written.revision_id = policy.revision_id;
+                        return self.compare(found, absent);
+                    }
+                    self.pause(None)
                 }
                 // AWS answers 404 for "no policy" and "no such function" alike.
                 Err(Failure::Final(Code::TargetNotFound)) => return self.compare(Found::Absent, absent),
-                Err(Failure::Final(Code::AccessDenied)) => break,
-                Err(_) => {
-                    if !self.budget.wait(self.pause()).await {
-                        break;
-                    }
-                }
+                Err(Failure::Final(Code::AccessDenied)) => return Step::End(Ending::Not(Code::AccessDenied)),
+                Err(Failure::Final(_)) => break,
+                Err(Failure::Throttled(after)) => self.pause(after),
+                Err(_) => self.pause(None),
+            };
+            if read == MOST_READS || !self.budget.wait(pause).await {
+                break;
             }
         }
         Step::End(Ending::Not(unread))
@@ -214,7 +214,7 @@ impl Attempt<'_> {
 
     fn compare(&mut self, found: Found, absent: Code) -> Step {
         match found {
-            Found::Absent => Step::Again(absent, self.pause()),
+            Found::Absent => Step::Again(absent, self.pause(None)),
             Found::Foreign => Step::End(Ending::Not(Code::StatementConflict)),
             Found::Statement(stored) if *stored == self.expected => {
                 self.written.statement = Some(*stored);
@@ -229,18 +229,27 @@ impl Attempt<'_> {
         }
     }
 
-    /// 100 to 200 ms before the second try, twice that before the third: spread, so that parallel
-    /// sandboxes do not meet again.
-    fn pause(&self) -> Duration {
-        Duration::from_millis((100 << self.written.attempts.saturating_sub(1).min(4)) + fastrand::u64(..100))
+    /// The pause before the next try; where AWS named a time, at least that.
+    fn pause(&self, after: Option<Duration>) -> Duration {
+        self.budget.pause(self.written.attempts + 1).max(after.unwrap_or_default())
     }
 
-    fn note<T>(&mut self, name: &str, answer: &Answer<T>) {
-        self.written.calls.push(format!("{name}:{}", answer.seen));
-        if answer.request_id.is_some() {
+    /// The write is what the audit and CloudTrail have in common, so its id and code are kept.
+    fn note_add(&mut self, answer: &Answer<call::Added>) {
+        self.written.calls.push(format!("add:{}", answer.seen));
+        self.written.aws_request_id.clone_from(&answer.request_id);
+        self.written.aws_code.clone_from(&answer.aws_code);
+    }
+
+    /// A read's id stands in for that of a write which was never answered.
+    fn note_read(&mut self, answer: &Answer<call::Policy>) {
+        self.written.calls.push(format!("read:{}", answer.seen));
+        if self.written.aws_request_id.is_none() {
             self.written.aws_request_id.clone_from(&answer.request_id);
         }
-        self.written.aws_code.clone_from(&answer.aws_code);
+        if answer.aws_code.is_some() {
+            self.written.aws_code.clone_from(&answer.aws_code);
+        }
     }
 }
 

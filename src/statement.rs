@@ -82,7 +82,15 @@ impl OneOrMany {
 #[serde(rename_all = "PascalCase")]
 struct Document<'a> {
     #[serde(borrow)]
-    statement: Vec<&'a RawValue>,
+    statement: &'a RawValue,
+}
+
+impl<'a> Document<'a> {
+    /// AWS writes a list; the grammar of policies also allows a lone statement.
+    fn statements(&self) -> Option<Vec<&'a RawValue>> {
+        let text = self.statement.get();
+        if text.starts_with('{') { Some(vec![self.statement]) } else { serde_json::from_str(text).ok() }
+    }
 }
 
 #[derive(Deserialize)]
@@ -106,7 +114,7 @@ pub(crate) enum Found {
 pub(crate) fn find(policy: &str, sid: &str) -> Option<Found> {
     let document: Document<'_> = serde_json::from_str(policy).ok()?;
     let of_sid = |raw: &&&RawValue| serde_json::from_str::<JustSid<'_>>(raw.get()).is_ok_and(|found| found.sid == sid);
-    Some(match document.statement.iter().find(of_sid) {
+    Some(match document.statements()?.iter().find(of_sid) {
         None => Found::Absent,
         Some(raw) => Statement::parse(raw.get()).map_or(Found::Foreign, |it| Found::Statement(Box::new(it))),
     })
@@ -121,7 +129,10 @@ impl Statement {
             // ArnEquals and ArnLike are the same operator (IAM, condition operators).
             let operator = operator.to_ascii_lowercase().replace("arnequals", "arnlike");
             for (key, values) in keys {
-                conditions.insert((operator.clone(), key.to_ascii_lowercase()), values.into_vec());
+                // Two spellings of one condition hold together; the form here has room for one.
+                if conditions.insert((operator.clone(), key.to_ascii_lowercase()), values.into_vec()).is_some() {
+                    return None;
+                }
             }
         }
         // `false` is what the key means when it is absent; whether AWS writes it is not recorded.
@@ -186,7 +197,8 @@ impl Statement {
 
     /// Whether it lets everyone in, of whatever organization.
     pub(crate) fn is_public(&self) -> bool {
-        let confined = self.conditions.keys().any(|(_, key)| key == "aws:principalorgid");
+        let confined =
+            self.conditions.keys().any(|(operator, key)| operator == "stringequals" && key == "aws:principalorgid");
         self.allow && self.principal == Party::Everyone && !confined
     }
 

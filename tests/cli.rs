@@ -251,5 +251,6 @@ async fn play_one(event: &str, colour: bool) -> String {
 
 /// The lines that do not hold a time.
 fn without_times(shown: &str) -> Vec<&str> {
-    shown.lines().filter(|line| !line.starts_with("  audit ")).collect()
+    let is_time = |word: &&str| word.ends_with('Z') && word.contains('T') || word.starts_with("durationMs=");
+    shown.split_whitespace().filter(|word| !is_time(word)).collect()
 }

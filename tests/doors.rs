@@ -82,7 +82,10 @@ impl Came {
     /// The record without what belongs to the door, to the clock or to AWS's numbering.
     fn decision(&self) -> Value {
         let mut line = self.line.clone();
-        for own in ["timestamp", "eventId", "door", "requester", "awsRequestId", "durationMs"] {
+        // Behind the queue a grant is confirmed by reading it, so that door has one call more.
+        let own =
+            ["timestamp", "eventId", "door", "requester", "awsRequestId", "durationMs", "calls", "confirmedByRead"];
+        for own in own {
             line.as_object_mut().unwrap().remove(own);
         }
         line

@@ -15,3 +15,4 @@ mod doors;
 mod events;
 mod readme;
 mod support;
+mod write;

@@ -18,11 +18,14 @@ use crate::grant::Grant;
 use crate::outcome::Outcome;
 use crate::policy::Written;
 
-/// Most characters of one value; a source ARN may have 10,000.
-const MOST_VALUE_CHARS: usize = 2048;
+/// Most bytes of one value, as JSON; a source ARN may have 10,000 characters.
+const MOST_VALUE: usize = 2048;
 
-/// Most characters of the requester's reason.
-const MOST_REASON_CHARS: usize = 256;
+/// Most bytes of the requester's reason. One of 512 ASCII characters is whole.
+const MOST_REASON: usize = 1024;
+
+/// Most bytes of an id or an action; AWS's own are far shorter.
+const MOST_WORD: usize = 256;
 
 /// Most broken rules, and most allowlist rules, that one record lists.
 const MOST_LISTED: usize = 20;
@@ -48,7 +51,7 @@ pub(super) struct Line<'a> {
     record: Record,
     request_id: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    event_id: Option<&'a str>,
+    event_id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     door: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,10 +152,13 @@ impl<'a> Line<'a> {
             level,
             r#type: "audit",
             record,
-            request_id: cut(case.request_id, MOST_REASON_CHARS),
-            event_id: origin.event_id.as_ref().map(|id| id.as_str()),
+            request_id: cut(case.request_id, MOST_WORD),
+            event_id: origin.event_id.as_ref().map(|id| cut(id.as_str(), MOST_WORD)),
             door: origin.door.map(|door| door.as_str()),
-            requester: origin.requester.as_ref().map(|requester| requester.id().unwrap_or(Cow::Borrowed("direct"))),
+            requester: origin.requester.as_ref().map(|requester| match requester.id() {
+                Some(id) => cut(id, MOST_VALUE),
+                None => Cow::Borrowed("direct"),
+            }),
             operation: case.operation.map(|operation| operation.as_str()),
             grant: None,
             rule: None,
@@ -176,18 +182,18 @@ impl<'a> Line<'a> {
     pub(super) fn grant(self, grant: &'a Grant, resource: &'a str, statement_id: &'a str) -> Self {
         let conditions = grant.conditions();
         let parties = Parties {
-            target: cut(resource, MOST_VALUE_CHARS),
+            target: cut(resource, MOST_VALUE),
             statement_id,
-            action: cut(grant.action().as_str(), MOST_REASON_CHARS),
-            principal: cut(grant.principal().as_str(), MOST_VALUE_CHARS),
-            source_arn: conditions.source_arn.as_ref().map(|arn| cut(arn.as_str(), MOST_VALUE_CHARS)),
+            action: cut(grant.action().as_str(), MOST_WORD),
+            principal: cut(grant.principal().as_str(), MOST_VALUE),
+            source_arn: conditions.source_arn.as_ref().map(|arn| cut(arn.as_str(), MOST_VALUE)),
             source_account: conditions.source_account.map(|account| account.to_string()),
             organization_id: conditions.organization.as_ref().map(|id| id.as_str()),
             function_url_auth_type: conditions.function_url_auth_type.map(|auth| auth.as_str()),
             invoked_via_function_url: conditions.invoked_via_function_url,
             event_source_token: conditions.event_source_token.as_ref().map(|_| "present"),
             revision_id: grant.revision_id().map(|id| id.as_str()),
-            reason: grant.reason().map(|reason| cut(reason, MOST_REASON_CHARS)),
+            reason: grant.reason().map(|reason| cut(reason, MOST_REASON)),
             dry_run: grant.is_dry_run(),
         };
         Self { grant: Some(parties), ..self }
@@ -265,14 +271,29 @@ impl serde_json::ser::Formatter for Ascii {
     }
 }
 
-/// A value of bounded length; a cut one ends with its true length.
-fn cut(text: &str, most: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(most) {
-        None => Cow::Borrowed(text),
-        Some((end, _)) => {
+/// A value of bounded length as JSON; a cut one ends with its true length.
+fn cut<'a>(text: impl Into<Cow<'a, str>>, most: usize) -> Cow<'a, str> {
+    let text = text.into();
+    let mut bytes = 0;
+    let end = text.char_indices().find_map(|(at, char)| {
+        bytes += width(char);
+        (bytes > most).then_some(at)
+    });
+    match end {
+        None => text,
+        Some(end) => {
             let start = text.get(..end).unwrap_or_default();
             format!("{start}... ({} characters)", text.chars().count()).into()
         }
+    }
+}
+
+/// The most bytes that a character takes in a string of ASCII JSON.
+fn width(char: char) -> usize {
+    match char {
+        '"' | '\\' => 2,
+        ' '..='~' => 1,
+        _ => r"\u0000".len() * char.len_utf16(),
     }
 }
 

@@ -153,24 +153,32 @@ fn failed<T, E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(
     Answer { result: Err(failure), seen, request_id: header("x-amzn-requestid").and_then(word), aws_code }
 }
 
-/// The table of AWS's errors, by code and, where a proxy or a new error has none, by status.
+/// The table of AWS's errors, by code and, where a proxy or a spoilt answer has none, by status.
 fn meaning(aws_code: Option<&str>, status: u16, retry_after: Option<&str>) -> Failure {
-    let after = || retry_after.and_then(|text| text.parse().ok()).map(Duration::from_secs);
     match (aws_code.unwrap_or_default(), status) {
-        ("TooManyRequestsException" | "ThrottlingException" | "Throttling", _) | (_, 429) => {
-            Failure::Throttled(after())
+        (
+            "TooManyRequestsException"
+            | "ThrottlingException"
+            | "ThrottledException"
+            | "Throttling"
+            | "RequestThrottledException"
+            | "RequestThrottled"
+            | "RequestLimitExceeded",
+            _,
+        )
+        | (_, 429) => {
+            let seconds = retry_after.and_then(|text| text.trim().parse().ok());
+            Failure::Throttled(seconds.map(Duration::from_secs))
         }
-        ("ResourceConflictException", _) => Failure::Taken,
-        ("PreconditionFailedException", _) => Failure::Revision,
-        ("ResourceNotFoundException", _) => Failure::Final(Code::TargetNotFound),
+        ("ResourceConflictException", _) | (_, 409) => Failure::Taken,
+        ("PreconditionFailedException", _) | (_, 412) => Failure::Revision,
+        ("ResourceNotFoundException", _) | ("", 404) => Failure::Final(Code::TargetNotFound),
         ("PolicyLengthExceededException", _) => Failure::Final(Code::PolicyFull),
         ("PublicPolicyException", _) => Failure::Final(Code::PublicAccessBlocked),
-        ("ServiceException", _) => Failure::Unclear,
-        (_, 409) => Failure::Taken,
-        (_, 412) => Failure::Revision,
-        (_, 404) => Failure::Final(Code::TargetNotFound),
-        // Covers expired and unknown credentials too: AWS answers those with 403 or 401.
-        (_, 401 | 403) => Failure::Final(Code::AccessDenied),
+        ("ServiceException", _) | ("RequestTimeout" | "RequestTimeoutException", _) | (_, 408) => Failure::Unclear,
+        // Credentials that have expired or that AWS does not know; other services answer them with 400.
+        ("ExpiredToken" | "ExpiredTokenException" | "UnrecognizedClientException" | "InvalidClientTokenId", _)
+        | (_, 401 | 403) => Failure::Final(Code::AccessDenied),
         // InvalidParameterValueException, ValidationException, SerializationException, and what AWS adds next.
         (_, 400..=499) => Failure::Final(Code::RejectedByAws),
         // 5xx, an answer cut short, a success that cannot be read, or none at all.

@@ -1,6 +1,16 @@
-//! What several test modules need: the checkout's files, and JSON without ceremony.
+//! What several test modules need: a broker over a control plane with a recording, failing sink,
+//! requests in the envelope of each door, the checkout's files, and JSON without ceremony.
 
+pub(crate) mod door;
 pub(crate) mod process;
+pub(crate) mod reply;
+pub(crate) mod scene;
+pub(crate) mod sink;
+
+pub(crate) use door::{Door, grant, layer_grant, with};
+pub(crate) use reply::Reply;
+pub(crate) use scene::{QUICK, Scene, adds, operations};
+pub(crate) use sink::{Fate, Sink};
 
 use std::path::PathBuf;
 

@@ -1,0 +1,58 @@
+//! A reply, whatever the door it went back through.
+
+use lambda_runtime::Diagnostic;
+use permission_broker::reply::Failure;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// What a caller learns.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    /// Whether the invocation failed, so that an event comes again.
+    pub(crate) failed: bool,
+    /// The document; for a queue, the ids of the failed messages.
+    pub(crate) document: Value,
+    /// The HTTP status and headers, where there are any.
+    pub(crate) http: Option<(u64, Value)>,
+}
+
+impl Reply {
+    pub(crate) fn of(result: Result<Box<RawValue>, Failure>) -> Self {
+        let (failed, text) = match result {
+            Ok(raw) => (false, raw.get().to_owned()),
+            Err(failure) => (true, Diagnostic::from(failure).error_message),
+        };
+        let value: Value = serde_json::from_str(&text).unwrap();
+        match (&value["statusCode"], &value["body"]) {
+            (Value::Number(status), Value::String(body)) => Self {
+                failed,
+                document: serde_json::from_str(body).unwrap(),
+                http: Some((status.as_u64().unwrap(), value["headers"].clone())),
+            },
+            _ => Self { failed, document: value, http: None },
+        }
+    }
+
+    pub(crate) fn outcome(&self) -> &str {
+        self.document["outcome"].as_str().unwrap_or_default()
+    }
+
+    /// The code; empty for a success.
+    pub(crate) fn code(&self) -> &str {
+        self.document["code"].as_str().unwrap_or_default()
+    }
+
+    /// The ids of the messages that come again; none if this is no answer to a queue.
+    pub(crate) fn failed_messages(&self) -> Option<Vec<&str>> {
+        let failures = self.document["batchItemFailures"].as_array()?;
+        Some(failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap()).collect())
+    }
+
+    /// Whether AWS delivers the event again, or a caller is told to ask again.
+    pub(crate) fn comes_again(&self) -> bool {
+        match (self.failed_messages(), &self.document["retryable"]) {
+            (Some(ids), _) => !ids.is_empty(),
+            (None, retryable) => self.failed || retryable == true,
+        }
+    }
+}

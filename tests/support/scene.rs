@@ -1,0 +1,94 @@
+//! A broker with everything around it in the hands of a test.
+
+use std::time::{Duration, Instant};
+
+use permission_broker::audit::Audit;
+use permission_broker::broker::{Broker, Invocation};
+use permission_broker::local::control_plane::{ControlPlane, Operation};
+use permission_broker::local::stage::{self, ALLOWLIST, FUNCTION_ARN, WORLD};
+use permission_broker::policy::Timing;
+use serde_json::Value;
+
+use super::door::{self, Door};
+use super::{Reply, Sink};
+
+/// Short enough for a test that waits it out, long enough for a busy machine.
+pub(crate) const QUICK: Timing = Timing {
+    call: Duration::from_millis(300),
+    least_call: Duration::from_millis(5),
+    grant: Duration::from_secs(3),
+    least_grant: Duration::from_millis(20),
+    reserve: Duration::from_millis(20),
+    pause: Duration::from_millis(1),
+    settle: Duration::from_millis(5),
+};
+
+/// A broker, its control plane and its audit.
+pub(crate) struct Scene {
+    pub(crate) broker: Broker,
+    pub(crate) plane: ControlPlane,
+    pub(crate) sink: Sink,
+}
+
+impl Scene {
+    /// The scene of the examples.
+    pub(crate) async fn new() -> Self {
+        Self::of(ControlPlane::from_world(WORLD).unwrap()).await
+    }
+
+    pub(crate) async fn of(plane: ControlPlane) -> Self {
+        let sink = Sink::new(&plane);
+        let mut broker = stage::broker(&plane, ALLOWLIST, Audit::new(sink.clone())).await.unwrap();
+        broker.timing = QUICK;
+        Self { broker, plane, sink }
+    }
+
+    /// Hands a whole event to the broker.
+    pub(crate) async fn invoke(&self, event: &[u8]) -> Reply {
+        self.invoke_within(event, Duration::from_secs(15)).await
+    }
+
+    /// The same, in an invocation that ends so soon.
+    pub(crate) async fn invoke_within(&self, event: &[u8], left: Duration) -> Reply {
+        let deadline = Instant::now() + left;
+        let invocation = Invocation { request_id: "request-1", function_arn: FUNCTION_ARN, deadline };
+        Reply::of(self.broker.handle(event, &invocation).await)
+    }
+
+    /// Asks for one grant through a door.
+    pub(crate) async fn ask(&self, door: Door, request: &Value) -> Reply {
+        self.invoke(&door::event(door, request)).await
+    }
+
+    /// The audit records since the last time.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        self.sink.take().into_iter().map(|written| written.line).collect()
+    }
+
+    /// The operations called since the last clearing, in order, by their names.
+    pub(crate) fn calls(&self) -> Vec<&'static str> {
+        operations(&self.plane)
+    }
+
+    /// The statements of one policy.
+    pub(crate) fn statements(&self, arn: &str) -> Vec<Value> {
+        let Some(policy) = self.plane.policy(arn) else { return Vec::new() };
+        let policy: Value = serde_json::from_str(&policy).unwrap();
+        policy["Statement"].as_array().unwrap().clone()
+    }
+}
+
+/// The operations called, `add` and `read` for short.
+pub(crate) fn operations(plane: &ControlPlane) -> Vec<&'static str> {
+    let name = |operation| match operation {
+        Some(Operation::AddPermission | Operation::AddLayerVersionPermission) => "add",
+        Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy) => "read",
+        _ => "other",
+    };
+    plane.calls().iter().map(|call| name(call.operation)).collect()
+}
+
+/// The writes that have arrived.
+pub(crate) fn adds(plane: &ControlPlane) -> usize {
+    operations(plane).iter().filter(|name| **name == "add").count()
+}

@@ -1,0 +1,179 @@
+//! A write whose answer is lost, or cannot be read, is looked up before anything is sent again; the
+//! ending is what the policy shows, or said to be unknown.
+
+use std::time::Duration;
+
+use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Operation};
+use serde_json::json;
+
+use crate::support::{Door, Scene, grant, layer_grant};
+
+const ORDERS: &str = "arn:aws:lambda:us-east-1:123456789012:function:orders";
+
+fn add(kind: FaultKind) -> Fault {
+    Fault::new(kind).on(Operation::AddPermission)
+}
+
+fn read(kind: FaultKind) -> Fault {
+    Fault::new(kind).on(Operation::GetPolicy)
+}
+
+const TAKEN: FaultKind = FaultKind::Duplicate { commit: true };
+
+/// Injects the faults, asks once, and compares calls and ending.
+async fn check(name: &str, faults: Vec<Fault>, calls: &[&str], ending: &str) {
+    let scene = Scene::new().await;
+    for fault in faults {
+        scene.plane.inject(fault);
+    }
+    let reply = scene.ask(Door::Direct, &grant(json!({}))).await;
+    assert_eq!(scene.calls(), calls, "{name}");
+    let ended = if reply.code().is_empty() { reply.outcome() } else { reply.code() };
+    assert_eq!(ended, ending, "{name}");
+    assert!(scene.statements(ORDERS).len() <= 1, "{name}");
+    let outcome = scene.records().pop().unwrap();
+    let confirmed = ending == "granted" && calls.last() == Some(&"read");
+    assert_eq!(outcome["confirmedByRead"], if confirmed { json!(true) } else { json!(null) }, "{name}");
+}
+
+#[tokio::test]
+async fn a_write_that_was_made_is_found_by_one_read() {
+    let lost = [
+        FaultKind::ResetAfterCommit,
+        FaultKind::HangAfterCommit,
+        FaultKind::TruncatedBody,
+        FaultKind::HalfJson,
+        FaultKind::EmptyBody,
+        FaultKind::NotJson,
+        FaultKind::SlowBody { every: Duration::from_millis(200) },
+    ];
+    for kind in lost {
+        let name = format!("{kind:?}");
+        check(&name, vec![add(kind)], &["add", "read"], "granted").await;
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_was_not_made_is_sent_again_after_the_read() {
+    for kind in [FaultKind::ResetBeforeCommit, FaultKind::HangBeforeCommit] {
+        let name = format!("{kind:?}");
+        check(&name, vec![add(kind.clone())], &["add", "read", "add"], "granted").await;
+        check(&name, vec![add(kind.clone()).times(2)], &["add", "read", "add", "read", "add"], "granted").await;
+        let calls = ["add", "read"].repeat(3);
+        check(&name, vec![add(kind).times(3)], &calls, "outcome_unknown").await;
+    }
+}
+
+/// An answer that says nothing against the write is believed for what it holds, not for its label.
+#[tokio::test]
+async fn a_wrong_content_type_alone_does_no_harm() {
+    check("content type", vec![add(FaultKind::WrongContentType)], &["add"], "granted").await;
+}
+
+/// 201 for a statement that nobody asked for, or none: what stands in the policy counts.
+#[tokio::test]
+async fn a_success_without_our_statement_is_no_success() {
+    let other = json!({ "Sid": "other", "Effect": "Allow", "Principal": "*", "Action": "a", "Resource": "r" });
+    for body in
+        ["{}".to_owned(), r#"{"Statement":null}"#.to_owned(), json!({ "Statement": other.to_string() }).to_string()]
+    {
+        let answer = FaultKind::Answer { status: 201, error_type: None, headers: Vec::new(), body };
+        check("201", vec![add(answer)], &["add", "read", "add"], "granted").await;
+    }
+}
+
+/// A statement that lets everyone in is never called granted, whatever was asked.
+#[tokio::test]
+async fn a_success_that_made_it_public_is_told() {
+    for condition in [json!({}), json!({ "StringNotEquals": { "aws:PrincipalOrgID": "o-a1b2c3d4e5" } })] {
+        let statement = json!({
+            "Sid": "partner", "Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction",
+            "Resource": ORDERS, "Condition": condition,
+        });
+        let body = json!({ "Statement": statement.to_string() }).to_string();
+        let answer = FaultKind::Answer { status: 201, error_type: None, headers: Vec::new(), body };
+        check("public", vec![add(answer)], &["add"], "statement_differs").await;
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_fails_is_tried_once_more_and_then_the_outcome_is_unknown() {
+    let lost = || add(FaultKind::ResetAfterCommit);
+    let gone = |times| read(FaultKind::ResetBeforeCommit).times(times);
+    check("one read fails", vec![lost(), gone(1)], &["add", "read", "read"], "granted").await;
+    check("both reads fail", vec![lost(), gone(2)], &["add", "read", "read"], "outcome_unknown").await;
+    let spoilt = read(FaultKind::HalfJson).times(2);
+    check("both reads spoilt", vec![lost(), spoilt], &["add", "read", "read"], "outcome_unknown").await;
+    let denied = Fault::access_denied().on(Operation::GetPolicy);
+    check("may not read", vec![lost(), denied], &["add", "read"], "outcome_unknown").await;
+    let rejected = Fault::error(ErrorName::Validation, "no").on(Operation::GetPolicy);
+    check("read rejected", vec![lost(), rejected], &["add", "read"], "outcome_unknown").await;
+}
+
+/// A first write that may still arrive makes every later refusal of the second one inconclusive.
+#[tokio::test]
+async fn a_write_that_may_have_arrived_is_never_called_failed() {
+    let refusals = [
+        Fault::error(ErrorName::InvalidParameterValue, "no"),
+        Fault::error(ErrorName::PolicyLengthExceeded, "no"),
+        Fault::error(ErrorName::ResourceNotFound, "no"),
+        Fault::error(ErrorName::PublicPolicy, "no"),
+        Fault::access_denied(),
+    ];
+    for refusal in refusals {
+        let name = format!("{refusal:?}");
+        let faults = vec![add(FaultKind::ResetBeforeCommit), refusal.on(Operation::AddPermission)];
+        check(&name, faults, &["add", "read", "add"], "outcome_unknown").await;
+    }
+    let faults = vec![add(FaultKind::ResetBeforeCommit), Fault::throttled(None).on(Operation::AddPermission).times(2)];
+    check("throttled", faults, &["add", "read", "add", "add"], "outcome_unknown").await;
+    let faults = vec![add(FaultKind::ResetBeforeCommit), Fault::revision_mismatch().on(Operation::AddPermission)];
+    check("revision", faults, &["add", "read", "add", "read"], "outcome_unknown").await;
+}
+
+/// The first try had succeeded unseen, as the 409 to the second shows.
+#[tokio::test]
+async fn a_409_to_the_second_try_is_our_own_grant() {
+    check(
+        "reset, taken",
+        vec![add(FaultKind::ResetBeforeCommit), add(TAKEN)],
+        &["add", "read", "add", "read"],
+        "granted",
+    )
+    .await;
+}
+
+/// The first write arrives after it was given up and looked for, while the second is on its way.
+#[tokio::test]
+async fn a_write_that_arrives_late_makes_no_second_statement() {
+    let late = |milliseconds| add(FaultKind::Delay(Duration::from_millis(milliseconds)));
+    check("late", vec![late(350), late(150)], &["add", "read", "add", "read"], "granted").await;
+}
+
+#[tokio::test]
+async fn a_layer_is_looked_up_like_a_function() {
+    let scene = Scene::new().await;
+    scene.plane.inject(Fault::new(FaultKind::ResetAfterCommit));
+    let reply = scene.ask(Door::Direct, &layer_grant(json!({}))).await;
+    assert_eq!((reply.outcome(), scene.calls()), ("granted", vec!["add", "read"]));
+    assert!(reply.document["revisionId"].is_string());
+}
+
+/// Nothing was sent, so nothing has to be looked up.
+#[tokio::test]
+async fn a_connection_that_is_refused_is_tried_again_without_a_read() {
+    let scene = Scene::new().await;
+    // A port that was free a moment ago, with nobody behind it.
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let config = scene.broker.client.config().to_builder().endpoint_url(url).build();
+    let broker =
+        permission_broker::broker::Broker { client: aws_sdk_lambda::Client::from_conf(config), ..scene.broker };
+    let scene = Scene { broker, ..scene };
+    let reply = scene.ask(Door::Direct, &grant(json!({}))).await;
+    assert_eq!((reply.code(), reply.failed), ("unavailable", true));
+    assert!(scene.calls().is_empty());
+    let outcome = &scene.records()[1];
+    assert_eq!((&outcome["attempts"], &outcome["calls"]), (&json!(3), &json!(vec!["add:no answer"; 3])));
+}
