@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod config;
 mod control_plane;
 mod lambda;
 mod support;
