@@ -48,7 +48,7 @@ pub(super) struct Line<'a> {
     record: Record,
     request_id: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    event_id: Option<&'a str>,
+    event_id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     door: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,9 +150,12 @@ impl<'a> Line<'a> {
             r#type: "audit",
             record,
             request_id: cut(case.request_id, MOST_REASON_CHARS),
-            event_id: origin.event_id.as_ref().map(|id| id.as_str()),
+            event_id: origin.event_id.as_ref().map(|id| case.secrets.hide(id.as_str().into())),
             door: origin.door.map(|door| door.as_str()),
-            requester: origin.requester.as_ref().map(|requester| requester.id().unwrap_or(Cow::Borrowed("direct"))),
+            requester: origin
+                .requester
+                .as_ref()
+                .map(|requester| case.secrets.hide(requester.id().unwrap_or("direct".into()))),
             operation: case.operation.map(|operation| operation.as_str()),
             grant: None,
             rule: None,
