@@ -11,4 +11,5 @@
 mod config;
 mod control_plane;
 mod lambda;
+mod secrets;
 mod support;
