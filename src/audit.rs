@@ -9,6 +9,7 @@ mod sink;
 
 pub(crate) use line::timestamp;
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -21,7 +22,9 @@ use crate::event::{Door, Origin};
 use crate::outcome::Outcome;
 use crate::policy::{Ending, Written};
 use crate::request::Operation;
+use crate::requester::Requester;
 use crate::resource::Own;
+use crate::secret::Secrets;
 use line::{Line, Record};
 use sink::Sink;
 
@@ -40,13 +43,22 @@ pub(crate) struct Case<'a> {
     pub(crate) origin: &'a Origin,
     pub(crate) own: Option<&'a Own>,
     pub(crate) operation: Option<Operation>,
+    /// What no record and no reply may show.
+    pub(crate) secrets: Secrets,
     pub(crate) started: Instant,
 }
 
 impl<'a> Case<'a> {
     /// A request that starts now.
     pub(crate) fn new(request_id: &'a str, origin: &'a Origin, own: Option<&'a Own>) -> Self {
-        Self { request_id, origin, own, operation: None, started: Instant::now() }
+        Self { request_id, origin, own, operation: None, secrets: Secrets::default(), started: Instant::now() }
+    }
+
+    /// Whether its identity or its event id would show a secret of the request.
+    pub(crate) fn shows_a_secret(&self) -> bool {
+        let requester = self.origin.requester.as_ref().and_then(Requester::id);
+        let event_id = self.origin.event_id.as_ref().map(|id| Cow::Borrowed(id.as_str()));
+        [requester, event_id].into_iter().flatten().any(|text| self.secrets.are_in(&text))
     }
 }
 
@@ -164,7 +176,8 @@ impl Intent<'_> {
     }
 
     /// Records how the call went.
-    pub(crate) fn outcome(mut self, written: Written) -> Result<Recorded, Unrecorded> {
+    pub(crate) fn outcome(mut self, mut written: Written) -> Result<Recorded, Unrecorded> {
+        written.withhold(&self.case.secrets);
         let ending = match written.ending {
             Ending::Done(outcome) => Ok(outcome),
             Ending::Not(code) => Err(code),
@@ -177,6 +190,7 @@ impl Intent<'_> {
             (Some(statement), Some(own)) => Some(statement.shown(own)),
             _ => None,
         };
+        let statement = statement.filter(|shown| !self.case.secrets.are_in(shown.get()));
         let verdict = Verdict::of(self.case, ending).approved(&self.approved);
         Ok(Recorded { verdict: Verdict { statement, revision_id: written.revision_id, ..verdict } })
     }

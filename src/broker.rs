@@ -90,6 +90,11 @@ impl Broker {
             Err(fault) => return self.audit.refused(case, vec![fault]),
         };
         case.operation = request.operation;
+        case.secrets = request.secrets().clone();
+        if case.shows_a_secret() {
+            const RULE: &str = "the token is a secret, and the event repeats it, where it would be shown";
+            return self.audit.refused(case, vec![Fault::new("", Code::InvalidEventSourceToken, RULE)]);
+        }
         let grant = match Grant::new(request) {
             Ok(grant) => grant,
             Err(faults) => return self.audit.refused(case, faults),

@@ -6,6 +6,7 @@ use std::fmt;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::allowlist::Allowlist;
+use crate::connection;
 use crate::event::{Door, Doors};
 
 /// What the environment says.
@@ -62,9 +63,11 @@ impl Config {
         let level = keep(&mut problems, level(get("AWS_LAMBDA_LOG_LEVEL")));
         let region = get("AWS_REGION").filter(|region| !region.is_empty()).map(str::to_owned);
         let region = keep(&mut problems, region.ok_or(vec!["AWS_REGION: missing; Lambda sets it".to_owned()]));
-        let url = get("AWS_ENDPOINT_URL_LAMBDA").or(get("AWS_ENDPOINT_URL")).filter(|url| !url.is_empty());
-        let endpoint = keep(&mut problems, endpoint(url));
-        let extra_roots = keep(&mut problems, extra_roots(get("SSL_CERT_FILE").filter(|path| !path.is_empty())));
+        let given = |name: &'static str| Some((name, get(name).filter(|value| !value.is_empty())?));
+        let url = given("AWS_ENDPOINT_URL_LAMBDA").or(given("AWS_ENDPOINT_URL"));
+        let endpoint = keep(&mut problems, url.map(|(name, url)| endpoint(name, url)).transpose());
+        let extra_roots = given("SSL_CERT_FILE").map(|(name, path)| extra_roots(name, path)).transpose();
+        let extra_roots = keep(&mut problems, extra_roots);
         let read = (allowlist, doors, level, region, endpoint, extra_roots);
         let (Some(allowlist), Some(doors), Some(level), Some(region), Some(endpoint), Some(extra_roots)) = read else {
             return Err(Problems(problems));
@@ -126,18 +129,22 @@ fn level(text: Option<&str>) -> Result<LevelFilter, Vec<String>> {
     }
 }
 
-fn endpoint(url: Option<&str>) -> Result<Option<String>, Vec<String>> {
-    let Some(url) = url else { return Ok(None) };
-    let parsed: Option<hyper::Uri> = url.parse().ok();
-    let usable = parsed.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
-    let problem = || vec!["AWS_ENDPOINT_URL_LAMBDA: not an http or https URL".to_owned()];
-    if usable { Ok(Some(url.to_owned())) } else { Err(problem()) }
+fn endpoint(name: &str, url: &str) -> Result<String, Vec<String>> {
+    let problem = || vec![format!("{name}: not an http or https URL")];
+    let uri: hyper::Uri = url.parse().map_err(|_| problem())?;
+    // A port that is no number would be taken for none, and so for the scheme's own.
+    let named = match (uri.authority(), uri.host().filter(|host| !host.is_empty()), uri.port()) {
+        (Some(authority), Some(host), None) => authority == host,
+        (Some(authority), Some(host), Some(port)) => *authority == *format!("{host}:{port}"),
+        _ => false,
+    };
+    let usable = named && matches!(uri.scheme_str(), Some("http" | "https"));
+    if usable { Ok(url.to_owned()) } else { Err(problem()) }
 }
 
-fn extra_roots(path: Option<&str>) -> Result<Option<Vec<u8>>, Vec<String>> {
-    let read =
-        |path| std::fs::read(path).map_err(|error| vec![format!("SSL_CERT_FILE: cannot be read: {}", error.kind())]);
-    path.map(read).transpose()
+fn extra_roots(name: &str, path: &str) -> Result<Vec<u8>, Vec<String>> {
+    let pem = std::fs::read(path).map_err(|error| vec![format!("{name}: cannot be read: {}", error.kind())])?;
+    if connection::has_roots(&pem) { Ok(pem) } else { Err(vec![format!("{name}: holds no certificate in PEM form")]) }
 }
 
 /// A variable's name comes from outside too.

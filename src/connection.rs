@@ -90,12 +90,22 @@ impl std::error::Error for NotSent {
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
+/// Whether a PEM text names any certificate authority that TLS could trust.
+pub(crate) fn has_roots(pem: &[u8]) -> bool {
+    add_roots(&mut RootCertStore::empty(), pem) > 0
+}
+
+/// Adds those certificates that can be read: bundles of whole systems hold some that nobody can.
+fn add_roots(roots: &mut RootCertStore, pem: &[u8]) -> usize {
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).flatten()).0
+}
+
 impl Connection {
     /// Prepares TLS. `extra_roots` is PEM text of further certificate authorities.
     pub fn new(extra_roots: Option<&[u8]>) -> Result<Self, rustls::Error> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         if let Some(pem) = extra_roots {
-            roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).flatten());
+            add_roots(&mut roots, pem);
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)

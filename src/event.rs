@@ -68,7 +68,6 @@ impl Default for Doors {
 }
 
 /// An opened event: the requests in it, in order, and how its source wants to be answered.
-#[derive(Debug)]
 pub(crate) struct Opened<'a> {
     pub(crate) shape: Shape,
     pub(crate) items: Vec<Item<'a>>,
@@ -88,7 +87,6 @@ pub(crate) enum Shape {
 }
 
 /// One request in an event.
-#[derive(Debug)]
 pub(crate) struct Item<'a> {
     pub(crate) origin: Origin,
     /// The id to answer a queue with, exactly as it came; empty elsewhere.
@@ -106,8 +104,8 @@ pub(crate) struct Origin {
     pub(crate) event_id: Option<Text>,
 }
 
-/// A request with the requester that AWS vouches for. Only an open door makes one.
-#[derive(Debug)]
+/// A request with the requester that AWS vouches for. Only an open door makes one. Its text may hold a
+/// secret, so there is no `Debug`.
 pub(crate) struct Received<'a> {
     requester: Requester,
     text: Cow<'a, str>,

@@ -16,8 +16,8 @@ const MOST_MEMBERS: usize = 64;
 /// More elements than any batch has: SQS delivers at most 10,000 messages at once.
 const MOST_ELEMENTS: usize = 10_000;
 
-/// The members of one JSON object, in order.
-#[derive(Debug, Default)]
+/// The members of one JSON object, in order. They may hold a secret, so there is no `Debug`.
+#[derive(Default)]
 pub(crate) struct Object<'a> {
     pub(crate) members: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// Whether members beyond the limit were left out.

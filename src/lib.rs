@@ -25,6 +25,7 @@
 //! | [`grant`] | every rule that AWS documents |
 //! | [`allowlist`] | the decision |
 //! | [`policy`] | the careful write |
+//! | `secret` | the token, kept out of everything that is shown |
 //! | `statement` | statements, compared by meaning |
 //! | [`audit`] | the two records |
 //! | [`reply`] | the answer in the source's shape |
@@ -53,4 +54,5 @@ pub mod reply;
 pub mod request;
 pub mod requester;
 pub mod resource;
+mod secret;
 mod statement;

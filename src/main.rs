@@ -3,6 +3,7 @@
 
 mod runtime;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -22,8 +23,9 @@ fn main() -> ExitCode {
     match start() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Lambda reports the exit; this line says why. It holds no value of any variable.
-            tracing::error!(%error, "the broker did not start");
+            // Lambda reports the exit; this line says why. It holds no value of any variable or event.
+            let what = if error.is::<runtime::Ended>() { "the broker has ended" } else { "the broker did not start" };
+            tracing::error!(%error, "{what}");
             let _ = io::stderr().flush();
             ExitCode::FAILURE
         }
@@ -35,9 +37,10 @@ fn start() -> Result<(), Failure> {
     let diagnostics = Mutex::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));
     let audit = Audit::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));
     log::start(tracing_subscriber::filter::LevelFilter::INFO, diagnostics);
-    let variables =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let config = Config::read(variables)?;
+    // What is not text stays in as replacement characters, which are no valid value of anything: left out,
+    // a variable would take its default in silence.
+    let text = |variable: OsString| variable.to_string_lossy().into_owned();
+    let config = Config::read(std::env::vars_os().map(|(name, value)| (text(name), text(value))))?;
     // One thread: a sandbox answers one event at a time, often on a fraction of a core.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(serve(config, audit))
@@ -51,5 +54,5 @@ async fn serve(config: Config, audit: Audit) -> Result<(), Failure> {
     }
     tracing::info!(rules = config.allowlist.len() as u64, doors = config.doors.names(), "ready");
     let broker = Broker { client, allowlist: config.allowlist, doors: config.doors, audit, timing: Timing::DEPLOYED };
-    runtime::run(&broker).await
+    Ok(runtime::run(&broker).await?)
 }

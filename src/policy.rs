@@ -33,6 +33,7 @@ use crate::audit::Intent;
 use crate::error::Code;
 use crate::event::Door;
 use crate::outcome::Outcome;
+use crate::secret::Secrets;
 use crate::statement::{Found, Statement, find};
 pub use budget::{Budget, Timing};
 use call::{Answer, Failure};
@@ -254,6 +255,16 @@ impl Attempt<'_> {
 }
 
 impl Written {
+    /// Drops those words of AWS that repeat a secret.
+    pub(crate) fn withhold(&mut self, secrets: &Secrets) {
+        for call in &mut self.calls {
+            *call = secrets.hide(call.as_str().into()).into_owned();
+        }
+        for word in [&mut self.aws_request_id, &mut self.aws_code, &mut self.revision_id] {
+            word.take_if(|word| secrets.are_in(word));
+        }
+    }
+
     fn new() -> Self {
         Self {
             ending: Ending::Not(Code::TimedOut),

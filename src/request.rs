@@ -4,17 +4,21 @@
 //! reported together with every broken rule that the values themselves show.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde_json::value::RawValue;
 
 use crate::error::{Broken, Code, Fault};
 use crate::json::{self, NotAnObject, Object};
+use crate::secret::Secrets;
 
 /// The largest request document, in bytes. Its longest parameter may have 10,000 characters.
 pub const MOST_BYTES: usize = 65_536;
 
 /// The longest reason, in characters.
 pub const MOST_REASON_CHARS: usize = 512;
+
+const SHOWN: &str = "the token is a secret, and another field repeats it, where it would be shown";
 
 /// The operations of AWS that the broker offers, under AWS's own names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +42,8 @@ impl Operation {
     }
 }
 
-/// What a requester sent, before any of its parameters is believed.
-#[derive(Debug)]
+/// What a requester sent, before any of its parameters is believed. `Debug` shows none of them: among
+/// them may be a secret.
 pub struct Request<'a> {
     /// The operation, if it is one.
     pub operation: Option<Operation>,
@@ -49,6 +53,7 @@ pub struct Request<'a> {
     pub dry_run: bool,
     parameters: Option<Object<'a>>,
     faults: Vec<Fault>,
+    secrets: Secrets,
 }
 
 impl<'a> Request<'a> {
@@ -64,7 +69,9 @@ impl<'a> Request<'a> {
             }
             NotAnObject::OtherType => Fault::new("", Code::NotAnObject, "the request is a JSON object"),
         })?;
-        let mut fields = Fields::new("", object);
+        let secrets = Secrets::of(&object);
+        let shown = secrets.stand_elsewhere(&object);
+        let mut fields = Fields::new("", object, secrets.clone());
         let operation = fields.required("operation").and_then(|name| {
             let operation = Operation::ALL.into_iter().find(|operation| operation.as_str() == name);
             const RULE: Broken =
@@ -79,14 +86,32 @@ impl<'a> Request<'a> {
         });
         let dry_run = fields.boolean("dryRun").unwrap_or(false);
         let parameters = fields.object("parameters");
-        Ok(Self { operation, reason, dry_run, parameters, faults: fields.finish() })
+        let mut faults = fields.finish();
+        if shown {
+            faults.push(Fault::new("/parameters/EventSourceToken", Code::InvalidEventSourceToken, SHOWN));
+        }
+        Ok(Self { operation, reason, dry_run, parameters, faults, secrets })
+    }
+
+    /// The texts that no stream and no reply may show.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Hands over the parameters together with the faults found so far.
     pub(crate) fn parameters(self) -> Fields<'a> {
-        let mut fields = Fields::new("/parameters", self.parameters.unwrap_or_default());
+        let mut fields = Fields::new("/parameters", self.parameters.unwrap_or_default(), self.secrets);
         fields.faults = self.faults;
         fields
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("operation", &self.operation)
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
     }
 }
 
@@ -96,11 +121,12 @@ pub(crate) struct Fields<'a> {
     object: Object<'a>,
     known: Vec<&'static str>,
     faults: Vec<Fault>,
+    secrets: Secrets,
 }
 
 impl<'a> Fields<'a> {
-    fn new(pointer: &'static str, object: Object<'a>) -> Self {
-        Self { pointer, object, known: Vec::with_capacity(12), faults: Vec::new() }
+    fn new(pointer: &'static str, object: Object<'a>, secrets: Secrets) -> Self {
+        Self { pointer, object, known: Vec::with_capacity(12), faults: Vec::new(), secrets }
     }
 
     /// A string that must be there.
@@ -210,11 +236,12 @@ impl<'a> Fields<'a> {
         self.faults.push(Fault { pointer: format!("{}/{name}", self.pointer).into(), code, detail: detail.into() });
     }
 
-    /// A field name comes from outside: it is repeated only if it is a plain word, and never at length.
+    /// A field name comes from outside: it is repeated only if it is a plain word, never at length, and
+    /// not if it shows what stands in the token's field.
     fn unknown(&mut self, key: &str) {
-        let plain = key.len() <= 40 && key.bytes().all(|b| b.is_ascii_alphabetic());
-        let pointer =
-            if plain && !key.is_empty() { format!("{}/{key}", self.pointer) } else { self.pointer.to_owned() };
+        let plain = (1..=40).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphabetic());
+        let named = plain && !self.secrets.touch(key);
+        let pointer = if named { format!("{}/{key}", self.pointer) } else { self.pointer.to_owned() };
         let nearest = self.known.iter().find(|known| nearly_equal(known, key));
         let detail = match nearest {
             Some(name) => format!("this field is unknown; did you mean `{name}`?").into(),
@@ -225,7 +252,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Whether two names differ in case only, or by one letter put in, left out or replaced.
-fn nearly_equal(known: &str, key: &str) -> bool {
+pub(crate) fn nearly_equal(known: &str, key: &str) -> bool {
     if known.len().abs_diff(key.len()) > 1 {
         return false;
     }

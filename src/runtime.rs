@@ -4,6 +4,7 @@
 //! audit, its error text would repeat the value, and text after the first value would pass unseen.
 //! So a layer in front takes the bytes as they came, and hands the runtime's parser an empty event.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -12,8 +13,21 @@ use lambda_runtime::tower::{Layer, Service};
 use lambda_runtime::{Error, LambdaEvent, LambdaInvocation, Runtime, service_fn};
 use permission_broker::broker::{Broker, Invocation};
 
+/// The runtime gave up: its API is out of reach, or an invocation has headers that it cannot read, such
+/// as a client context of a caller's own making. Its own error may repeat that, so it is not kept.
+#[derive(Debug)]
+pub(crate) struct Ended;
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the Lambda runtime could not go on: an invocation could not be fetched, read or answered")
+    }
+}
+
+impl std::error::Error for Ended {}
+
 /// Polls for events and answers them, until the runtime ends.
-pub(crate) async fn run(broker: &Broker) -> Result<(), Error> {
+pub(crate) async fn run(broker: &Broker) -> Result<(), Ended> {
     let raw = RawEvent::default();
     let handler = service_fn(|event: LambdaEvent<()>| {
         let bytes = raw.take();
@@ -27,7 +41,7 @@ pub(crate) async fn run(broker: &Broker) -> Result<(), Error> {
             broker.handle(&bytes, &invocation).await
         }
     });
-    Runtime::new(handler).layer(raw.clone()).run().await
+    Runtime::new(handler).layer(raw.clone()).run().await.map_err(|_| Ended)
 }
 
 /// The bytes of the event that is being answered. There is one at a time.

@@ -9,10 +9,13 @@
 )]
 
 mod cli;
+mod config;
 mod control_plane;
 mod corpus;
 mod doors;
 mod events;
+mod lambda;
 mod readme;
+mod secrets;
 mod support;
 mod write;

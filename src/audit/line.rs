@@ -153,10 +153,10 @@ impl<'a> Line<'a> {
             r#type: "audit",
             record,
             request_id: cut(case.request_id, MOST_WORD),
-            event_id: origin.event_id.as_ref().map(|id| cut(id.as_str(), MOST_WORD)),
+            event_id: origin.event_id.as_ref().map(|id| cut(case.secrets.hide(id.as_str().into()), MOST_WORD)),
             door: origin.door.map(|door| door.as_str()),
             requester: origin.requester.as_ref().map(|requester| match requester.id() {
-                Some(id) => cut(id, MOST_VALUE),
+                Some(id) => cut(case.secrets.hide(id), MOST_VALUE),
                 None => Cow::Borrowed("direct"),
             }),
             operation: case.operation.map(|operation| operation.as_str()),

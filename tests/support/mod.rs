@@ -2,8 +2,10 @@
 //! requests in the envelope of each door, the checkout's files, and JSON without ceremony.
 
 pub(crate) mod door;
+pub(crate) mod envelope;
 pub(crate) mod process;
 pub(crate) mod reply;
+pub(crate) mod sandbox;
 pub(crate) mod scene;
 pub(crate) mod sink;
 
