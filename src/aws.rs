@@ -10,7 +10,7 @@ use aws_sdk_lambda::config::endpoint::{DefaultResolver, Params, ResolveEndpoint}
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::config::{
-    BehaviorVersion, ProvideCredentials, Region, SharedCredentialsProvider, StalledStreamProtectionConfig,
+    BehaviorVersion, HttpClient, ProvideCredentials, Region, SharedCredentialsProvider, StalledStreamProtectionConfig,
 };
 
 use crate::config::Config;
@@ -23,8 +23,12 @@ pub fn client(config: &Config, connection: Connection) -> Client {
     client_with(config, connection, EnvironmentVariableCredentialsProvider::new())
 }
 
-/// Builds a client over a connection, with credentials from elsewhere.
-pub fn client_with(config: &Config, connection: Connection, credentials: impl ProvideCredentials + 'static) -> Client {
+/// Builds a client over another HTTP side, with credentials from elsewhere.
+pub fn client_with(
+    config: &Config,
+    http: impl HttpClient + 'static,
+    credentials: impl ProvideCredentials + 'static,
+) -> Client {
     let mut shared = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(config.region.clone()))
@@ -35,7 +39,7 @@ pub fn client_with(config: &Config, connection: Connection, credentials: impl Pr
             TimeoutConfig::builder().operation_timeout(Timing::DEPLOYED.call + Duration::from_secs(1)).build(),
         )
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .http_client(connection);
+        .http_client(http);
     shared.set_endpoint_url(config.endpoint.clone());
     Client::new(&shared.build())
 }

@@ -3,11 +3,12 @@
 //! Each step needs what the step before it made, so the order is checked by the compiler.
 
 use std::panic::AssertUnwindSafe;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_lambda::Client;
 use futures_util::FutureExt;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use crate::allowlist::Allowlist;
 use crate::audit::{Audit, Case};

@@ -75,8 +75,8 @@ pub struct Grant {
 pub(crate) enum Given {
     /// `FunctionName` and `Qualifier`.
     Function { name: Box<str>, qualifier: Option<Qualifier> },
-    /// `LayerName`.
-    Layer { name: Box<str> },
+    /// `LayerName` and `VersionNumber`.
+    Layer { name: Box<str>, version: i64 },
 }
 
 impl Grant {
@@ -229,17 +229,11 @@ fn of_layer(fields: &mut Fields<'_>) -> Option<Grant> {
     let action = fields.required("Action").and_then(|text| fields.check("Action", Action::of_layer(&text)));
     let principal = fields.required("Principal");
     let principal = principal.and_then(|text| fields.check("Principal", Principal::of_layer(&text)));
+    // What AWS makes of an organization beside an account is documented for functions only. Whichever it
+    // is, the allowlist has to allow both.
     let organization = organization(fields, "OrganizationId");
     let revision_id = revision_id(fields);
-    if organization.is_some() && principal.as_ref().is_some_and(|principal| *principal.form() != Form::Everyone) {
-        // What AWS makes of an account together with an organization is documented for functions only.
-        const RULE: Broken = Broken::new(
-            Code::InvalidOrganization,
-            "an organization id goes with the principal `*`, not with an account",
-        );
-        fields.check::<()>("OrganizationId", Err(RULE));
-    }
-    version?;
+    let version = version?;
     Some(Grant {
         target: Target::LayerVersion(layer?),
         statement_id,
@@ -247,7 +241,7 @@ fn of_layer(fields: &mut Fields<'_>) -> Option<Grant> {
         principal: principal?,
         conditions: Conditions { organization, ..Conditions::default() },
         revision_id,
-        given: Given::Layer { name: name?.into() },
+        given: Given::Layer { name: name?.into(), version },
         reason: None,
         dry_run: false,
     })

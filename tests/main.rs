@@ -17,5 +17,6 @@ mod events;
 mod lambda;
 mod readme;
 mod secrets;
+mod simulation;
 mod support;
 mod write;

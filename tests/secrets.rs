@@ -208,7 +208,7 @@ async fn a_panic_is_answered_without_its_message() {
         let control_plane = ControlPlane::from_world(WORLD).expect("the world of the examples");
         let audit = Audit::new(Panicking { at, written: 0 });
         let broker = stage::broker(&control_plane, ALLOWLIST, audit).await.expect("a broker");
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(15);
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(15);
         let invocation =
             permission_broker::broker::Invocation { request_id: "id-1", function_arn: FUNCTION_ARN, deadline };
         let seen = seen(broker.handle(document().to_string().as_bytes(), &invocation).await);

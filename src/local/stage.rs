@@ -3,10 +3,11 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_lambda::config::Credentials;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use super::control_plane::ControlPlane;
 use crate::allowlist::Allowlist;

@@ -16,7 +16,7 @@ use crate::arn::{OrganizationId, SourceArn};
 use crate::connection::NotSent;
 use crate::error::Code;
 use crate::grant::{EventSourceToken, Given, RevisionId};
-use crate::resource::{Qualifier, Target};
+use crate::resource::Qualifier;
 
 /// An answer, and what of it the audit shows.
 pub(super) struct Answer<T> {
@@ -63,16 +63,16 @@ pub(super) async fn add(client: &Client, approved: &Approved, time: Duration) ->
     let (action, principal) = (grant.action().as_str(), grant.principal().as_str());
     let organization = grant.conditions().organization.as_ref().map(|id| OrganizationId::as_str(id).to_owned());
     let revision = grant.revision_id().map(|id| RevisionId::as_str(id).to_owned());
-    match (grant.given(), grant.target()) {
-        (Given::Layer { name }, Target::LayerVersion(layer)) => {
-            let call = client.add_layer_version_permission().layer_name(&**name).version_number(layer.version());
+    match grant.given() {
+        Given::Layer { name, version } => {
+            let call = client.add_layer_version_permission().layer_name(&**name).version_number(*version);
             let call = call.statement_id(sid).action(action).principal(principal);
             let call = call.set_organization_id(organization).set_revision_id(revision);
             answer(time, 201, call.send(), |out| Added { statement: out.statement, revision_id: out.revision_id }).await
         }
-        (Given::Layer { name } | Given::Function { name, .. }, _) => {
+        Given::Function { name, qualifier } => {
             let given = grant.conditions();
-            let call = client.add_permission().function_name(&**name).set_qualifier(qualifier(grant.given()));
+            let call = client.add_permission().function_name(&**name).set_qualifier(text(qualifier));
             let call = call.statement_id(sid).action(action).principal(principal);
             let call = call
                 .set_source_arn(given.source_arn.as_ref().map(SourceArn::as_str).map(str::to_owned))
@@ -91,24 +91,20 @@ pub(super) async fn add(client: &Client, approved: &Approved, time: Duration) ->
 
 /// Reads the policy that the grant's statement belongs to.
 pub(super) async fn read(client: &Client, approved: &Approved, time: Duration) -> Answer<Policy> {
-    let grant = approved.grant();
-    match (grant.given(), grant.target()) {
-        (Given::Layer { name }, Target::LayerVersion(layer)) => {
-            let call = client.get_layer_version_policy().layer_name(&**name).version_number(layer.version());
+    match approved.grant().given() {
+        Given::Layer { name, version } => {
+            let call = client.get_layer_version_policy().layer_name(&**name).version_number(*version);
             answer(time, 200, call.send(), |out| policy(out.policy, out.revision_id)).await
         }
-        (Given::Layer { name } | Given::Function { name, .. }, _) => {
-            let call = client.get_policy().function_name(&**name).set_qualifier(qualifier(grant.given()));
+        Given::Function { name, qualifier } => {
+            let call = client.get_policy().function_name(&**name).set_qualifier(text(qualifier));
             answer(time, 200, call.send(), |out| policy(out.policy, out.revision_id)).await
         }
     }
 }
 
-fn qualifier(given: &Given) -> Option<String> {
-    match given {
-        Given::Function { qualifier, .. } => qualifier.as_ref().map(Qualifier::as_str).map(str::to_owned),
-        Given::Layer { .. } => None,
-    }
+fn text(qualifier: &Option<Qualifier>) -> Option<String> {
+    qualifier.as_ref().map(|qualifier| qualifier.as_str().to_owned())
 }
 
 fn policy(document: Option<String>, revision_id: Option<String>) -> Policy {

@@ -1,6 +1,6 @@
 //! A broker with everything around it in the hands of a test.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use permission_broker::audit::Audit;
 use permission_broker::broker::{Broker, Invocation};
@@ -8,6 +8,7 @@ use permission_broker::local::control_plane::{ControlPlane, Operation};
 use permission_broker::local::stage::{self, ALLOWLIST, FUNCTION_ARN, WORLD};
 use permission_broker::policy::Timing;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::door::{self, Door};
 use super::{Reply, Sink};
