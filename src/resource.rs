@@ -153,8 +153,11 @@ impl Function {
 }
 
 impl LayerVersion {
-    /// Longest name of a layer (Lambda API model).
-    pub const MOST_CHARS: usize = 140;
+    /// Longest layer name, an ARN included (Lambda API model; 140 in older documents).
+    pub const MOST_CHARS: usize = 2048;
+
+    /// Longest name of a layer without its ARN (Lambda API model).
+    pub const MOST_NAME_CHARS: usize = 140;
 
     /// Parses `LayerName`: a name of 1 to 140 characters or the layer's ARN without a version (Lambda API
     /// model; older documents allow 140 characters with the ARN included).
@@ -163,6 +166,10 @@ impl LayerVersion {
             Code::InvalidLayer,
             "a layer is given as its name, 1 to 140 letters, digits, hyphens and underscores, or as its ARN without a version",
         );
+        // No partition or region is that long, but their patterns alone do not end.
+        if text.len() > Self::MOST_CHARS {
+            return Err(RULE);
+        }
         let parts: Vec<&str> = text.split(':').collect();
         let (place, name) = match parts.as_slice() {
             [name] => (Place::default(), *name),
@@ -175,7 +182,7 @@ impl LayerVersion {
             }
             _ => return Err(RULE),
         };
-        if name.is_empty() || name.len() > Self::MOST_CHARS || !name.bytes().all(is_word) {
+        if name.is_empty() || name.len() > Self::MOST_NAME_CHARS || !name.bytes().all(is_word) {
             return Err(RULE);
         }
         Ok(Self { place, name: name.into(), version })
