@@ -297,13 +297,14 @@ impl fmt::Display for Own {
     }
 }
 
-/// The suffix of a function name is narrower than the parameter `Qualifier`: `(\$LATEST|[a-zA-Z0-9-_]+)`.
+/// The suffix of a function name, `(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+)` (Lambda API model) without `$LATEST`:
+/// narrower than the parameter `Qualifier`, and of no length of its own but that of the whole name.
 fn suffix(text: &str) -> Result<Qualifier, Broken> {
-    let qualifier = Qualifier::parse(text)?;
-    if text.contains('$') {
-        return Err(Broken::new(Code::InvalidQualifier, "after a function name a qualifier has no `$`"));
+    const RULE: Broken = Broken::new(Code::InvalidQualifier, "after a function name a qualifier has no `$`");
+    if !text.is_empty() && text.bytes().all(is_word) {
+        return Ok(Qualifier(text.into()));
     }
-    Ok(qualifier)
+    Err(Qualifier::parse(text).err().unwrap_or(RULE))
 }
 
 /// Whether the first of two parts could be a prefix of an ARN instead of a function name.
