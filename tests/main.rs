@@ -9,3 +9,5 @@
 )]
 
 mod control_plane;
+mod rules;
+mod support;
