@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod allowlist;
 mod control_plane;
 mod rules;
 mod support;
