@@ -11,4 +11,5 @@
 mod allowlist;
 mod control_plane;
 mod rules;
+mod statement_id;
 mod support;
