@@ -104,10 +104,9 @@ impl Allowlist {
         }
         // Rules that fail late were close: the furthest criterion names what ruled out the last of them.
         let all_refuse = rules.len() == self.rules.len();
-        let furthest = rules.iter().map(|(_, criterion)| *criterion).max().unwrap_or(match grant.principal().form() {
-            Form::Everyone => Criterion::Organization,
-            _ => Criterion::Principal,
-        });
+        let of_organization = *grant.principal().form() == Form::Everyone && grant.conditions().organization.is_some();
+        let unnamed = if of_organization { Criterion::Organization } else { Criterion::Principal };
+        let furthest = rules.iter().map(|(_, criterion)| *criterion).max().unwrap_or(unnamed);
         if all_refuse {
             faults.push(furthest.fault(&grant));
         }

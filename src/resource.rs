@@ -153,8 +153,11 @@ impl Function {
 }
 
 impl LayerVersion {
-    /// Longest name of a layer (Lambda API model).
-    pub const MOST_CHARS: usize = 140;
+    /// Longest layer name, an ARN included (Lambda API model; 140 in older documents).
+    pub const MOST_CHARS: usize = 2048;
+
+    /// Longest name of a layer without its ARN (Lambda API model).
+    pub const MOST_NAME_CHARS: usize = 140;
 
     /// Parses `LayerName`: a name of 1 to 140 characters or the layer's ARN without a version (Lambda API
     /// model; older documents allow 140 characters with the ARN included).
@@ -163,6 +166,10 @@ impl LayerVersion {
             Code::InvalidLayer,
             "a layer is given as its name, 1 to 140 letters, digits, hyphens and underscores, or as its ARN without a version",
         );
+        // No partition or region is that long, but their patterns alone do not end.
+        if text.len() > Self::MOST_CHARS {
+            return Err(RULE);
+        }
         let parts: Vec<&str> = text.split(':').collect();
         let (place, name) = match parts.as_slice() {
             [name] => (Place::default(), *name),
@@ -175,7 +182,7 @@ impl LayerVersion {
             }
             _ => return Err(RULE),
         };
-        if name.is_empty() || name.len() > Self::MOST_CHARS || !name.bytes().all(is_word) {
+        if name.is_empty() || name.len() > Self::MOST_NAME_CHARS || !name.bytes().all(is_word) {
             return Err(RULE);
         }
         Ok(Self { place, name: name.into(), version })
@@ -290,13 +297,14 @@ impl fmt::Display for Own {
     }
 }
 
-/// The suffix of a function name is narrower than the parameter `Qualifier`: `(\$LATEST|[a-zA-Z0-9-_]+)`.
+/// The suffix of a function name, `(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+)` (Lambda API model) without `$LATEST`:
+/// narrower than the parameter `Qualifier`, and of no length of its own but that of the whole name.
 fn suffix(text: &str) -> Result<Qualifier, Broken> {
-    let qualifier = Qualifier::parse(text)?;
-    if text.contains('$') {
-        return Err(Broken::new(Code::InvalidQualifier, "after a function name a qualifier has no `$`"));
+    const RULE: Broken = Broken::new(Code::InvalidQualifier, "after a function name a qualifier has no `$`");
+    if !text.is_empty() && text.bytes().all(is_word) {
+        return Ok(Qualifier(text.into()));
     }
-    Ok(qualifier)
+    Err(Qualifier::parse(text).err().unwrap_or(RULE))
 }
 
 /// Whether the first of two parts could be a prefix of an ARN instead of a function name.

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod allowlist;
 mod cli;
 mod config;
 mod control_plane;
@@ -16,7 +17,9 @@ mod doors;
 mod events;
 mod lambda;
 mod readme;
+mod rules;
 mod secrets;
 mod simulation;
+mod statement_id;
 mod support;
 mod write;

@@ -176,7 +176,7 @@ fn the_limits_are_those_of_the_code() {
         ("reason", characters(request::MOST_REASON_CHARS)),
         ("function name, ARN included", characters(Function::MOST_CHARS)),
         ("qualifier", characters(Qualifier::MOST_CHARS)),
-        ("layer name without the ARN", characters(LayerVersion::MOST_CHARS)),
+        ("layer name without the ARN", characters(LayerVersion::MOST_NAME_CHARS)),
         ("statement id", characters(StatementId::MOST_CHARS)),
         ("action", characters(Action::MOST_CHARS)),
         ("principal", characters(Principal::MOST_CHARS)),
