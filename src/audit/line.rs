@@ -18,8 +18,9 @@ use crate::grant::Grant;
 use crate::outcome::Outcome;
 use crate::policy::Written;
 
-/// Most characters of one value; a source ARN may have 10,000.
-const MOST_VALUE_CHARS: usize = 2048;
+/// Most characters of one value; a source ARN may have 10,000. Escaped, each may take two bytes, and the
+/// values together with all that a record lists have to stay under its 16 KiB.
+const MOST_VALUE_CHARS: usize = 1024;
 
 /// Most characters of the requester's reason.
 const MOST_REASON_CHARS: usize = 256;
@@ -144,18 +145,17 @@ impl<'a> Line<'a> {
         };
         let duration =
             matches!(record, Record::Outcome | Record::Abandoned).then(|| milliseconds(case.started.elapsed()));
+        let event_id = origin.event_id.as_ref();
+        let requester = origin.requester.as_ref().map(|requester| requester.id().unwrap_or("direct".into()));
         Self {
             timestamp: timestamp(SystemTime::now()),
             level,
             r#type: "audit",
             record,
             request_id: cut(case.request_id, MOST_REASON_CHARS),
-            event_id: origin.event_id.as_ref().map(|id| case.secrets.hide(id.as_str().into())),
+            event_id: event_id.map(|id| cut(case.secrets.hide(id.as_str().into()), MOST_REASON_CHARS)),
             door: origin.door.map(|door| door.as_str()),
-            requester: origin
-                .requester
-                .as_ref()
-                .map(|requester| case.secrets.hide(requester.id().unwrap_or("direct".into()))),
+            requester: requester.map(|id| cut(case.secrets.hide(id), MOST_VALUE_CHARS)),
             operation: case.operation.map(|operation| operation.as_str()),
             grant: None,
             rule: None,
@@ -269,14 +269,11 @@ impl serde_json::ser::Formatter for Ascii {
 }
 
 /// A value of bounded length; a cut one ends with its true length.
-fn cut(text: &str, most: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(most) {
-        None => Cow::Borrowed(text),
-        Some((end, _)) => {
-            let start = text.get(..end).unwrap_or_default();
-            format!("{start}... ({} characters)", text.chars().count()).into()
-        }
-    }
+fn cut<'t>(text: impl Into<Cow<'t, str>>, most: usize) -> Cow<'t, str> {
+    let text = text.into();
+    let Some((end, _)) = text.char_indices().nth(most) else { return text };
+    let start = text.get(..end).unwrap_or_default();
+    format!("{start}... ({} characters)", text.chars().count()).into()
 }
 
 /// RFC 3339 with milliseconds, as Lambda's log filter wants it.
