@@ -10,6 +10,7 @@
 
 mod config;
 mod control_plane;
+mod hostile;
 mod lambda;
 mod secrets;
 mod support;
