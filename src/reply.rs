@@ -11,7 +11,8 @@ use crate::error::{Code, Delivery};
 use crate::event::{Door, Item, Shape};
 use crate::outcome::Outcome;
 
-/// Most broken rules, and most allowlist rules, that one reply lists.
+/// Most broken rules, and most allowlist rules, that one reply lists; the replies to a batch share them,
+/// with one for each at least, so that the whole stays within Lambda's limit for a response.
 const MOST_LISTED: usize = 64;
 
 /// An answer that makes the invocation fail, so that AWS delivers the event again.
@@ -132,7 +133,8 @@ pub(crate) fn reply(
     answered: &[Answered],
     request_id: &str,
 ) -> Result<Box<RawValue>, Failure> {
-    let document = |answered: &Answered| document(answered, request_id);
+    let most_listed = (MOST_LISTED / answered.len().max(1)).max(1);
+    let document = |answered: &Answered| document(answered, request_id, most_listed);
     match (shape, answered) {
         (Shape::Http, [one]) => raw(&http(one, document(one))),
         (Shape::Batch { .. }, _) => {
@@ -195,7 +197,7 @@ fn http(answered: &Answered, document: Box<RawValue>) -> HttpResponse {
     }
 }
 
-fn document(answered: &Answered, request_id: &str) -> Box<RawValue> {
+fn document(answered: &Answered, request_id: &str, most_listed: usize) -> Box<RawValue> {
     let unrecorded;
     let verdict = match answered {
         Ok(recorded) => recorded.verdict(),
@@ -212,7 +214,7 @@ fn document(answered: &Answered, request_id: &str) -> Box<RawValue> {
     let outcome = verdict.outcome.unwrap_or(Outcome::Failed);
     let document = Document {
         outcome: outcome.as_str(),
-        problem: verdict.code.map(|code| problem(code, verdict)),
+        problem: verdict.code.map(|code| problem(code, verdict, most_listed)),
         request_id: &verdict.request_id,
         operation: verdict.operation.map(|operation| operation.as_str()),
         resource: verdict.resource.as_deref(),
@@ -223,14 +225,14 @@ fn document(answered: &Answered, request_id: &str) -> Box<RawValue> {
         rules: verdict
             .rules
             .iter()
-            .take(MOST_LISTED)
+            .take(most_listed)
             .map(|(rule, code)| RuleReason { rule, code: code.as_str() })
             .collect(),
     };
     serde_json::value::to_raw_value(&document).unwrap_or_default()
 }
 
-fn problem(code: Code, verdict: &Verdict) -> Problem<'_> {
+fn problem(code: Code, verdict: &Verdict, most_listed: usize) -> Problem<'_> {
     let detail = match verdict.faults.as_slice() {
         [] => code.title().to_owned(),
         [one] => one.detail.clone().into_owned(),
@@ -246,7 +248,7 @@ fn problem(code: Code, verdict: &Verdict) -> Problem<'_> {
         errors: verdict
             .faults
             .iter()
-            .take(MOST_LISTED)
+            .take(most_listed)
             .map(|fault| Error { pointer: &fault.pointer, code: fault.code.as_str(), detail: &fault.detail })
             .collect(),
     }

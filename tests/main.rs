@@ -15,6 +15,7 @@ mod control_plane;
 mod corpus;
 mod doors;
 mod events;
+mod hostile;
 mod lambda;
 mod readme;
 mod rules;

@@ -13,9 +13,9 @@ use crate::requester::{Requester, Text};
 /// A request over HTTP, payload 1.0 or 2.0.
 pub(super) fn http<'a>(event: &Object<'a>) -> Result<Received<'a>, Fault> {
     refuse_duplicates(event)?;
-    let context = event.object("requestContext").unwrap_or_default();
-    refuse_duplicates(&context)?;
-    let method = event.string("httpMethod").or_else(|| context.object("http")?.string("method"));
+    let context = inner(event, "requestContext")?.unwrap_or_default();
+    let http = inner(&context, "http")?;
+    let method = event.string("httpMethod").or_else(|| http?.string("method"));
     if method.as_deref() != Some("POST") {
         return Err(Fault::new("", Code::MethodNotAllowed, "a grant is asked for with POST"));
     }
@@ -32,19 +32,20 @@ fn identity(context: &Object<'_>) -> Result<Requester, Fault> {
     let text = |object: &Object<'_>, name: &str| object.string(name).and_then(|text| Text::parse(&text));
     let mut found: Vec<Requester> = Vec::new();
     // REST API with IAM (and HTTP API, payload 1.0); API Gateway fills in userArn only after verifying it.
-    if let Some(arn) = context.object("identity").and_then(|identity| text(&identity, "userArn")) {
+    if let Some(arn) = inner(context, "identity")?.and_then(|identity| text(&identity, "userArn")) {
         found.push(Requester::Iam(arn));
     }
-    if let Some(authorizer) = context.object("authorizer") {
-        refuse_duplicates(&authorizer)?;
+    if let Some(authorizer) = inner(context, "authorizer")? {
         let of_claims =
             |claims: Object<'_>| Some(Requester::Jwt { issuer: text(&claims, "iss")?, subject: text(&claims, "sub")? });
-        let iam = authorizer.object("iam").and_then(|iam| text(&iam, "userArn")).map(Requester::Iam);
-        let jwt = authorizer.object("jwt").and_then(|jwt| jwt.object("claims")).and_then(of_claims);
-        let claims = authorizer.object("claims").and_then(of_claims);
+        let iam = inner(&authorizer, "iam")?.and_then(|iam| text(&iam, "userArn")).map(Requester::Iam);
+        let jwt = inner(&authorizer, "jwt")?.map(|jwt| inner(&jwt, "claims")).transpose()?.flatten();
+        let claims = inner(&authorizer, "claims")?;
         let principal = text(&authorizer, "principalId").map(Requester::Authorizer);
-        let lambda = authorizer.object("lambda").and_then(|own| text(&own, "principalId")).map(Requester::Authorizer);
-        found.extend([iam, jwt, claims, principal, lambda].into_iter().flatten());
+        let lambda = inner(&authorizer, "lambda")?.and_then(|own| text(&own, "principalId")).map(Requester::Authorizer);
+        found.extend(
+            [iam, jwt.and_then(of_claims), claims.and_then(of_claims), principal, lambda].into_iter().flatten(),
+        );
     }
     found.dedup();
     match <[Requester; 1]>::try_from(found) {
@@ -103,7 +104,7 @@ pub(super) fn messages<'a>(event: &Object<'a>, doors: &Doors) -> Opened<'a> {
 /// send to the queue could have written that.
 fn message<'a>(record: &Object<'a>) -> Result<Received<'a>, Fault> {
     refuse_duplicates(record)?;
-    let sender = record.object("attributes").and_then(|attributes| attributes.string("SenderId"));
+    let sender = inner(record, "attributes")?.and_then(|attributes| attributes.string("SenderId"));
     let sender = sender.and_then(|sender| Text::parse(&sender));
     let sender = sender.ok_or(Fault::new("", Code::Unauthenticated, "the message carries no sender"))?;
     let body = record.string("body").unwrap_or_default();
@@ -121,6 +122,13 @@ fn message<'a>(record: &Object<'a>) -> Result<Received<'a>, Fault> {
         Err(_) => body,
     };
     Ok(Received { requester: Requester::Sqs(sender), text })
+}
+
+/// The object inside a member, each of its own members given once.
+fn inner<'a>(object: &Object<'a>, name: &str) -> Result<Option<Object<'a>>, Fault> {
+    let inner = object.object(name);
+    inner.as_ref().map_or(Ok(()), refuse_duplicates)?;
+    Ok(inner)
 }
 
 /// Which of two equal members a service meant cannot be known.
