@@ -4,9 +4,9 @@
 //! Field rules stand with their types; here are the rules between fields. Sources: Lambda's API
 //! model (2015-03-31, as of botocore 1.44) and answers recorded from AWS in November 2025.
 
-use std::borrow::Cow;
+mod terms;
 
-use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 use crate::arn::{AccountId, OrganizationId, SourceArn};
 use crate::error::{Broken, Code, Fault};
@@ -14,30 +14,7 @@ use crate::principal::{Form, Principal};
 use crate::request::{Fields, Operation, Request};
 use crate::resource::{Function, LayerVersion, Own, Qualifier, Target};
 
-/// The id of a statement, unique within one policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatementId(Box<str>);
-
-/// What the principal may do, e.g. `lambda:InvokeFunction`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Action(Box<str>);
-
-/// The revision that the policy must still have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RevisionId(Box<str>);
-
-/// The function URL auth type of a grant; `NONE` would let anyone in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FunctionUrlAuthType {
-    /// `NONE`: the URL checks nobody. Always refused by the allowlist.
-    None,
-    /// `AWS_IAM`: the URL checks IAM.
-    AwsIam,
-}
-
-/// A secret that an event source presents. It has no `Display`, and `Debug` hides it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct EventSourceToken(Box<str>);
+pub use terms::{Action, EventSourceToken, FunctionUrlAuthType, RevisionId, StatementId};
 
 /// The conditions of a grant, each of which narrows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -165,10 +142,7 @@ impl Grant {
             conditions.function_url_auth_type.map_or("", FunctionUrlAuthType::as_str).into(),
             if conditions.invoked_via_function_url == Some(true) { "true".into() } else { "".into() },
         ];
-        // No part can hold a newline, so two different grants never join to the same text.
-        let digest = Sha256::digest(canonical.join("\n").as_bytes());
-        let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        StatementId(format!("broker-{hex}").into())
+        StatementId::derived(&canonical)
     }
 }
 
@@ -288,123 +262,5 @@ fn function_url_rules(fields: &mut Fields<'_>, action: &Action, conditions: &Con
             "InvokedViaFunctionUrl goes with the action lambda:InvokeFunction only",
         );
         fields.check::<()>("InvokedViaFunctionUrl", Err(RULE));
-    }
-}
-
-impl StatementId {
-    /// Longest statement id (Lambda API model).
-    pub const MOST_CHARS: usize = 100;
-
-    /// Parses `[a-zA-Z0-9-_]+`, 1 to 100 characters (Lambda API model).
-    pub fn parse(text: &str) -> Result<Self, Broken> {
-        let word = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        if text.is_empty() || text.len() > Self::MOST_CHARS || !word {
-            return Err(Broken::new(
-                Code::InvalidStatementId,
-                "a statement id has 1 to 100 letters, digits, hyphens and underscores; leave it out to have one derived",
-            ));
-        }
-        Ok(Self(text.into()))
-    }
-
-    /// The id as AWS writes it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Action {
-    /// Longest action (Lambda API model).
-    pub const MOST_CHARS: usize = 10_000;
-
-    /// Parses `lambda:[*]|lambda:[a-zA-Z]+|[*]`, at most 10,000 characters (Lambda API model).
-    pub fn of_function(text: &str) -> Result<Self, Broken> {
-        let named = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic());
-        let fits = matches!(text, "*" | "lambda:*") || text.strip_prefix("lambda:").is_some_and(named);
-        if !fits || text.len() > Self::MOST_CHARS {
-            return Err(Broken::new(
-                Code::InvalidAction,
-                "an action has the form lambda:Name, e.g. lambda:InvokeFunction",
-            ));
-        }
-        Ok(Self(text.into()))
-    }
-
-    /// Parses `lambda:GetLayerVersion`, the only action of a layer (Lambda API model).
-    pub fn of_layer(text: &str) -> Result<Self, Broken> {
-        const RULE: Broken = Broken::new(Code::InvalidAction, "the action of a layer is lambda:GetLayerVersion");
-        if text == "lambda:GetLayerVersion" { Ok(Self(text.into())) } else { Err(RULE) }
-    }
-
-    /// The action as AWS writes it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl RevisionId {
-    /// Longest revision id that is passed on; AWS's are UUIDs of 36 characters.
-    pub const MOST_CHARS: usize = 256;
-
-    /// AWS states no pattern. Printable ASCII without spaces is enough for every id it has handed out.
-    pub fn parse(text: &str) -> Result<Self, Broken> {
-        let fits = !text.is_empty() && text.len() <= Self::MOST_CHARS && text.bytes().all(|b| b.is_ascii_graphic());
-        const RULE: Broken = Broken::new(
-            Code::InvalidRevisionId,
-            "a revision id is what GetPolicy or GetLayerVersionPolicy answers; leave it out to ask for none",
-        );
-        if fits { Ok(Self(text.into())) } else { Err(RULE) }
-    }
-
-    /// The id as AWS writes it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FunctionUrlAuthType {
-    /// Parses `NONE` or `AWS_IAM` (Lambda API model).
-    pub fn parse(text: &str) -> Result<Self, Broken> {
-        match text {
-            "NONE" => Ok(Self::None),
-            "AWS_IAM" => Ok(Self::AwsIam),
-            _ => Err(Broken::new(Code::InvalidFunctionUrlAuthType, "a function URL auth type is AWS_IAM or NONE")),
-        }
-    }
-
-    /// The word as AWS writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "NONE",
-            Self::AwsIam => "AWS_IAM",
-        }
-    }
-}
-
-impl EventSourceToken {
-    /// Longest token (Lambda API model).
-    pub const MOST_CHARS: usize = 256;
-
-    /// Parses `[a-zA-Z0-9._\-]+`, at most 256 characters (Lambda API model).
-    pub fn parse(text: &str) -> Result<Self, Broken> {
-        let word = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        if text.is_empty() || text.len() > Self::MOST_CHARS || !word {
-            return Err(Broken::new(
-                Code::InvalidEventSourceToken,
-                "an event source token has 1 to 256 letters, digits, dots, underscores and hyphens",
-            ));
-        }
-        Ok(Self(text.into()))
-    }
-
-    /// The secret itself: for the call to AWS and for comparing statements, never for a stream.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for EventSourceToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("EventSourceToken(present)")
     }
 }
