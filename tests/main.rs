@@ -10,5 +10,6 @@
 
 mod audit;
 mod control_plane;
+mod faults;
 mod support;
 mod write;

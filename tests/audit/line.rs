@@ -97,7 +97,7 @@ async fn random_hostile_requests_leave_lines_that_parse_to_what_was_sent() {
     let seed = crate::support::seed();
     let mut random = fastrand::Rng::with_seed(seed);
     let (mut records, mut whole_reasons) = (0, 0);
-    for i in 0..cases(2_000) {
+    for i in 0..cases(1_000) {
         let (event, reason) = request(&mut random);
         let id = hostile(&mut random, 300);
         let deadline = Instant::now() + Duration::from_secs(15);
@@ -113,7 +113,7 @@ async fn random_hostile_requests_leave_lines_that_parse_to_what_was_sent() {
             }
         }
     }
-    assert!(records >= cases(2_000) && whole_reasons > 0);
+    assert!(records >= cases(1_000) && whole_reasons > 0);
 }
 
 /// Every value as long as it may be and made of what takes the most room, after a call that went as

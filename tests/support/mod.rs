@@ -8,7 +8,7 @@ pub(crate) mod sink;
 
 pub(crate) use door::{Door, grant, layer_grant, with};
 pub(crate) use reply::Reply;
-pub(crate) use scene::{QUICK, Scene, adds, operations};
+pub(crate) use scene::{HASTY, QUICK, Scene, adds};
 pub(crate) use sink::{Fate, Sink};
 
 /// How many random cases to try: few by default, as many as `BROKER_TEST_CASES` says in a long run.
