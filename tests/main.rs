@@ -10,6 +10,8 @@
 
 mod audit;
 mod control_plane;
+mod deadline;
 mod faults;
+mod floods;
 mod support;
 mod write;
