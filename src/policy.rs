@@ -143,7 +143,7 @@ impl Attempt<'_> {
                 self.look(Code::OutcomeUnknown, Code::OutcomeUnknown).await
             }
             Err(Failure::Taken) => {
-                let step = self.look(Code::Unavailable, Code::Unavailable).await;
+                let step = self.look(Code::OutcomeUnknown, Code::Unavailable).await;
                 // Our id is not there, so 409 meant that somebody else is writing.
                 self.company |= matches!(step, Step::Again(..));
                 step

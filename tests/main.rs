@@ -9,12 +9,16 @@
 )]
 
 mod allowlist;
+mod audit;
 mod cli;
 mod config;
 mod control_plane;
 mod corpus;
+mod deadline;
 mod doors;
 mod events;
+mod faults;
+mod floods;
 mod hostile;
 mod lambda;
 mod readme;

@@ -309,3 +309,18 @@ pub(crate) fn timestamp(now: SystemTime) -> String {
 fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A clock that is wrong still makes lines that Lambda's log filter reads.
+    #[test]
+    fn every_time_is_written_as_rfc_3339() {
+        let at = |milliseconds| timestamp(SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds));
+        assert_eq!(at(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(at(4_102_444_800_001), "2100-01-01T00:00:00.001Z");
+        assert_eq!(at(253_402_300_799_999), "9999-12-31T23:59:59.999Z");
+        assert_eq!(timestamp(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00.000Z");
+    }
+}

@@ -12,7 +12,7 @@ pub(crate) mod sink;
 
 pub(crate) use door::{Door, grant, layer_grant, with};
 pub(crate) use reply::Reply;
-pub(crate) use scene::{QUICK, Scene, adds, operations};
+pub(crate) use scene::{HASTY, QUICK, Scene, adds};
 pub(crate) use sink::{Fate, Sink};
 
 use std::path::PathBuf;
@@ -43,4 +43,15 @@ pub(crate) fn string<'a>(value: &'a Value, member: &str) -> &'a str {
 pub(crate) fn event_files() -> Vec<String> {
     let files = permission_broker::local::play::files(&path("events")).expect("the folder of events");
     files.iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+/// How many random cases to try: few by default, as many as `BROKER_TEST_CASES` says in a long run.
+pub(crate) fn cases(by_default: usize) -> usize {
+    std::env::var("BROKER_TEST_CASES").map_or(by_default, |text| text.parse().expect("BROKER_TEST_CASES is a number"))
+}
+
+/// The seed of random cases: `BROKER_TEST_SEED`, to play a failure again, or a fresh one.
+pub(crate) fn seed() -> u64 {
+    std::env::var("BROKER_TEST_SEED")
+        .map_or_else(|_| fastrand::u64(..), |text| text.parse().expect("BROKER_TEST_SEED is a number"))
 }

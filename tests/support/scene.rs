@@ -13,16 +13,19 @@ use tokio::time::Instant;
 use super::door::{self, Door};
 use super::{Reply, Sink};
 
-/// Short enough for a test that waits it out, long enough for a busy machine.
+/// Short pauses, and calls that even a busy machine ends in time.
 pub(crate) const QUICK: Timing = Timing {
-    call: Duration::from_millis(300),
+    call: Duration::from_secs(5),
     least_call: Duration::from_millis(5),
-    grant: Duration::from_secs(3),
+    grant: Duration::from_secs(10),
     least_grant: Duration::from_millis(20),
     reserve: Duration::from_millis(20),
     pause: Duration::from_millis(1),
     settle: Duration::from_millis(5),
 };
+
+/// The same for tests that wait until a call is given up.
+pub(crate) const HASTY: Timing = Timing { call: Duration::from_millis(250), ..QUICK };
 
 /// A broker, its control plane and its audit.
 pub(crate) struct Scene {
@@ -80,7 +83,7 @@ impl Scene {
 }
 
 /// The operations called, `add` and `read` for short.
-pub(crate) fn operations(plane: &ControlPlane) -> Vec<&'static str> {
+fn operations(plane: &ControlPlane) -> Vec<&'static str> {
     let name = |operation| match operation {
         Some(Operation::AddPermission | Operation::AddLayerVersionPermission) => "add",
         Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy) => "read",

@@ -199,14 +199,14 @@ async fn a_conflict_that_cannot_be_read_is_not_guessed_at() {
         body: json!({ "Policy": text, "RevisionId": "r" }).to_string(),
     };
     let cases = [
-        (unreadable(FaultKind::ResetBeforeCommit), "unavailable", 2),
-        (unreadable(FaultKind::NotJson), "unavailable", 2),
-        (unreadable(FaultKind::EmptyBody), "unavailable", 2),
-        (unreadable(FaultKind::HalfJson), "unavailable", 2),
-        (unreadable(FaultKind::TruncatedBody), "unavailable", 2),
-        (unreadable(policy("{}")), "unavailable", 2),
-        (unreadable(policy("not a policy")), "unavailable", 2),
-        (Fault::throttled(Some(0)).on(Operation::GetPolicy).times(9), "unavailable", 2),
+        (unreadable(FaultKind::ResetBeforeCommit), "outcome_unknown", 2),
+        (unreadable(FaultKind::NotJson), "outcome_unknown", 2),
+        (unreadable(FaultKind::EmptyBody), "outcome_unknown", 2),
+        (unreadable(FaultKind::HalfJson), "outcome_unknown", 2),
+        (unreadable(FaultKind::TruncatedBody), "outcome_unknown", 2),
+        (unreadable(policy("{}")), "outcome_unknown", 2),
+        (unreadable(policy("not a policy")), "outcome_unknown", 2),
+        (Fault::throttled(Some(0)).on(Operation::GetPolicy).times(9), "outcome_unknown", 2),
         (denied, "access_denied", 1),
     ];
     for (fault, code, reads) in cases {

@@ -29,8 +29,8 @@ async fn a_time_that_fits_is_waited_for() {
 
 #[tokio::test]
 async fn a_time_that_does_not_fit_ends_the_grant_at_once() {
-    // A grant has three seconds here. The last number is the largest that fits its type.
-    for after in ["3", "60", "18446744073709551615"] {
+    // A grant has ten seconds here. The last number is the largest that fits its type.
+    for after in ["10", "60", "18446744073709551615"] {
         let scene = Scene::new().await;
         scene.plane.inject(throttled(after));
         let start = Instant::now();
