@@ -14,3 +14,4 @@ mod hostile;
 mod lambda;
 mod secrets;
 mod support;
+mod template;
