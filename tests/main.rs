@@ -27,4 +27,5 @@ mod secrets;
 mod simulation;
 mod statement_id;
 mod support;
+mod template;
 mod write;

@@ -1,0 +1,124 @@
+//! The template, parsed and resolved: what it deploys is what the broker needs, and what the README says.
+
+mod alarms;
+mod deployment;
+mod queues;
+mod role;
+
+use permission_broker::config::Config;
+use permission_broker::event::{Door, Doors};
+use permission_broker::policy;
+use regex_lite::Regex;
+use serde_json::{Value, json};
+
+use deployment::{Deployment, members, template};
+
+const ALLOWLIST: (&str, &str) = ("Allowlist", r#"{"accounts":["210987654321"]}"#);
+const LAYER: (&str, &str) = ("AllowlistLayer", "arn:aws:lambda:us-east-1:123456789012:layer:allowlist:1");
+
+/// What the function's environment would be.
+fn environment(parameters: &[(&str, &str)]) -> Vec<(String, String)> {
+    let broker = Deployment::with(parameters).properties("Broker");
+    let variables = members(&broker["Environment"]["Variables"]);
+    variables.map(|(name, value)| (name.clone(), value.as_str().expect("a text").to_owned())).collect()
+}
+
+fn read(parameters: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    let region = ("AWS_REGION".to_owned(), "us-east-1".to_owned());
+    Config::read(environment(parameters).into_iter().chain([region])).map_err(|found| found.sentences().to_vec())
+}
+
+#[test]
+fn the_broker_starts_with_the_variables_that_it_is_given() {
+    let config = read(&[ALLOWLIST]).expect("a working environment");
+    assert_eq!((config.allowlist.len(), config.doors), (1, Doors::default()));
+    let config = read(&[ALLOWLIST, ("Doors", "direct")]).expect("a working environment");
+    assert_eq!(config.doors, Doors::new([Door::Direct]));
+    // The file of a layer exists in Lambda only; that it is missed here is all there is to say.
+    let problems = read(&[LAYER]).expect_err("no layer here");
+    assert!(problems.len() == 1 && problems[0].starts_with("BROKER_ALLOWLIST_FILE: cannot be read"), "{problems:?}");
+    assert_eq!(Deployment::with(&[LAYER]).properties("Broker")["Layers"], json!([LAYER.1]));
+}
+
+#[test]
+fn the_parameter_for_doors_takes_the_doors_that_there_are() {
+    let pattern = template()["Parameters"]["Doors"]["AllowedPattern"].clone();
+    let pattern = Regex::new(pattern.as_str().expect("a pattern")).expect("a pattern");
+    for door in Door::ALL {
+        assert!(pattern.is_match(door.as_str()), "{}", door.as_str());
+    }
+    assert!(pattern.is_match(&Doors::new(Door::ALL).names()));
+    assert!(["", "mail", "sqs,", "sqs, direct", "*"].iter().all(|doors| !pattern.is_match(doors)));
+}
+
+#[test]
+fn the_function_is_the_binary_of_this_package() {
+    let broker = Deployment::with(&[ALLOWLIST]).resources().remove("Broker").expect("the function");
+    assert_eq!(broker["Metadata"]["BuildMethod"], "rust-cargolambda");
+    let binary = broker["Metadata"]["BuildProperties"]["Binary"].as_str().expect("a name");
+    // `cargo lambda` picks the binary by this name, and its own table keeps the local mode out.
+    let manifest = include_str!("../Cargo.toml");
+    assert!(manifest.contains(&format!("[[bin]]\nname = \"{binary}\"\npath = \"src/main.rs\"\n")));
+    assert!(manifest.contains("[package.metadata.lambda.build]\nno_default_features = true\n"));
+    let properties = &broker["Properties"];
+    for (name, value) in [("Handler", "bootstrap"), ("Runtime", "provided.al2023"), ("CodeUri", ".")] {
+        assert_eq!(properties[name], value);
+    }
+    assert_eq!(properties["Architectures"], json!(["arm64"]));
+}
+
+/// The broker's own clock has to end first, then Lambda's, then API Gateway's.
+#[test]
+fn each_clock_ends_before_the_one_around_it() {
+    let stack = Deployment::with(&[ALLOWLIST]);
+    let timeout = stack.properties("Broker")["Timeout"].as_u64().expect("seconds");
+    assert!((policy::Timing::DEPLOYED.grant + policy::Timing::DEPLOYED.reserve).as_secs() < timeout);
+    assert!(stack.properties("ApiIntegration")["TimeoutInMillis"].as_u64().expect("milliseconds") > timeout * 1000);
+}
+
+#[test]
+fn the_logs_are_kept_and_drop_no_audit_line() {
+    let stack = Deployment::with(&[ALLOWLIST]);
+    let logging = &stack.properties("Broker")["LoggingConfig"];
+    assert_eq!((&logging["LogFormat"], &logging["ApplicationLogLevel"]), (&json!("JSON"), &json!("INFO")));
+    assert_eq!(logging["LogGroup"], "<Logs>");
+    let groups = stack.of_type("AWS::Logs::LogGroup");
+    assert_eq!(groups.len(), 2);
+    for (name, group) in &groups {
+        assert_eq!(group["Properties"]["RetentionInDays"], "365", "{name}");
+    }
+    let kept = |policy: &str| groups["Logs"][policy].as_str().is_some_and(|policy| policy.starts_with("Retain"));
+    assert!(kept("DeletionPolicy") && kept("UpdateReplacePolicy"), "the audit outlives the stack");
+    let format = stack.properties("ApiStage")["AccessLogSettings"]["Format"].as_str().expect("a format").to_owned();
+    assert!(serde_json::from_str::<Value>(&format).is_ok_and(|line| line.get("requester").is_some()), "{format}");
+}
+
+/// Whoever may invoke the function speaks as anyone, so the template lets nobody but the doors.
+#[test]
+fn nobody_but_the_doors_may_invoke() {
+    for doors in ["api-gateway,eventbridge,sqs", "direct"] {
+        let stack = Deployment::with(&[ALLOWLIST, ("Doors", doors)]);
+        let permissions = stack.of_type("AWS::Lambda::Permission");
+        let permission = &permissions["ApiMayInvoke"]["Properties"];
+        assert_eq!(permissions.len(), 1, "SAM adds the one of the rule");
+        assert_eq!(permission["Principal"], "apigateway.amazonaws.com");
+        assert_eq!(permission["SourceArn"], "arn:aws:execute-api:us-east-1:123456789012:<Api>/*/POST/grants");
+        let broker = stack.properties("Broker");
+        assert!(broker.get("FunctionUrlConfig").is_none());
+        assert!(stack.of_type("AWS::Lambda::Url").is_empty());
+        let rule = &broker["Events"]["GrantRequested"]["Properties"];
+        assert_eq!(rule["Pattern"]["account"], json!(["123456789012"]), "events of this account only");
+        assert_eq!(rule["Pattern"]["source"], json!(["permission-broker"]));
+    }
+}
+
+#[test]
+fn no_route_is_open() {
+    let stack = Deployment::with(&[ALLOWLIST]);
+    let routes = stack.of_type("AWS::ApiGatewayV2::Route");
+    let route = &routes["ApiGrants"]["Properties"];
+    assert_eq!(routes.len(), 1);
+    assert_eq!((&route["RouteKey"], &route["AuthorizationType"]), (&json!("POST /grants"), &json!("AWS_IAM")));
+    assert_eq!(stack.properties("ApiIntegration")["PayloadFormatVersion"], "2.0");
+    assert!(stack.properties("ApiStage")["DefaultRouteSettings"]["ThrottlingRateLimit"].as_u64() <= Some(15));
+}

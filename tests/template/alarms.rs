@@ -1,0 +1,184 @@
+//! What somebody is told of: every dead-letter queue, errors, throttles, and the audit codes that a
+//! person should see. A filter that no line of the audit can match would be an alarm that never rings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use permission_broker::broker::Invocation;
+use permission_broker::error::{Code, Kind};
+use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Operation};
+use permission_broker::local::stage::Stage;
+use serde_json::{Value, json};
+
+use super::deployment::Deployment;
+
+fn stack() -> Deployment {
+    Deployment::with(&[("Allowlist", "[]")])
+}
+
+/// The alarms by namespace, metric and dimensions.
+fn alarms(stack: &Deployment) -> BTreeMap<(String, String, Vec<String>), Value> {
+    let of = |alarm: Value| {
+        let text = |name: &str| alarm["Properties"][name].as_str().expect("a text").to_owned();
+        let dimensions = alarm["Properties"]["Dimensions"].as_array().into_iter().flatten();
+        let dimensions = dimensions.map(|one| format!("{}={}", one["Name"], one["Value"]).replace('"', ""));
+        ((text("Namespace"), text("MetricName"), dimensions.collect()), alarm["Properties"].clone())
+    };
+    stack.of_type("AWS::CloudWatch::Alarm").into_values().map(of).collect()
+}
+
+fn of(namespace: &str, metric: &str, dimensions: &[&str]) -> (String, String, Vec<String>) {
+    (namespace.to_owned(), metric.to_owned(), dimensions.iter().map(|one| (*one).to_owned()).collect())
+}
+
+#[test]
+fn every_alarm_is_told_to_somebody() {
+    let stack = stack();
+    let alarms = alarms(&stack);
+    assert_eq!(alarms.len(), stack.of_type("AWS::CloudWatch::Alarm").len(), "no two watch the same");
+    for (what, alarm) in alarms {
+        assert_eq!(alarm["AlarmActions"], json!(["<AlarmTopic>"]), "{what:?}");
+        assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold", "{what:?}");
+        assert_eq!(alarm["TreatMissingData"], "notBreaching", "{what:?}: silence is the usual state");
+        assert!(alarm["AlarmDescription"].as_str().is_some_and(|text| text.len() > 20), "{what:?} says what to do");
+    }
+    let topic = stack.properties("AlarmTopicPolicy")["PolicyDocument"]["Statement"].clone();
+    let allow = topic.as_array().expect("statements").iter().find(|one| one["Effect"] == "Allow").expect("an Allow");
+    assert_eq!(allow["Principal"], json!({"Service": "cloudwatch.amazonaws.com"}));
+    assert_eq!(allow["Condition"]["StringEquals"]["aws:SourceAccount"], "123456789012");
+    // A key of AWS's own would shut CloudWatch out, so the topic is not encrypted; on the way it is.
+    assert!(topic.to_string().contains("aws:SecureTransport"));
+    let told = Deployment::with(&[("AlarmEmail", "ops@example.com")]).properties("AlarmSubscription");
+    assert_eq!(told["Endpoint"], "ops@example.com");
+}
+
+#[test]
+fn what_gets_stuck_or_fails_rings() {
+    let stack = stack();
+    let alarms = alarms(&stack);
+    let dead_letters: Vec<String> =
+        stack.of_type("AWS::SQS::Queue").into_keys().filter(|name| name.ends_with("DeadLetters")).collect();
+    assert_eq!(dead_letters.len(), 3);
+    for name in dead_letters {
+        let queue = format!("QueueName=<{name}.QueueName>");
+        let alarm = &alarms[&of("AWS/SQS", "ApproximateNumberOfMessagesVisible", &[&queue])];
+        assert_eq!((&alarm["Threshold"], &alarm["EvaluationPeriods"]), (&json!(0), &json!(1)), "{name}: at once");
+    }
+    for metric in ["Errors", "Throttles"] {
+        let alarm = &alarms[&of("AWS/Lambda", metric, &["FunctionName=<Broker>"])];
+        assert_eq!((&alarm["Threshold"], &alarm["Statistic"]), (&json!(0), &json!("Sum")), "{metric}");
+    }
+    // A failure behind the API is an answer, not an error of the function.
+    let alarm = &alarms[&of("AWS/ApiGateway", "5xx", &["ApiId=<Api>"])];
+    assert_eq!((&alarm["Threshold"], &alarm["Statistic"]), (&json!(0), &json!("Sum")));
+}
+
+/// The conditions of a filter pattern: each field, with the values that it may have.
+fn conditions(pattern: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut conditions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for condition in pattern.split("$.").skip(1) {
+        let (name, value) = condition.split_once(" = \"").expect("a field and a value");
+        let (value, _) = value.split_once('"').expect("a value has an end");
+        conditions.entry(name.to_owned()).or_default().insert(value.to_owned());
+    }
+    conditions
+}
+
+fn matches(conditions: &BTreeMap<String, BTreeSet<String>>, line: &Value) -> bool {
+    conditions.iter().all(|(name, values)| line[name].as_str().is_some_and(|value| values.contains(value)))
+}
+
+/// Codes that stand for something wrong with this deployment, with AWS's answer, or with the broker.
+fn alarming() -> BTreeSet<&'static str> {
+    let codes = [Code::OutcomeUnknown, Code::PolicyFull, Code::StatementDiffers];
+    let blocked = Code::ALL.iter().copied().filter(|code| code.kind() == Kind::Blocked);
+    codes.into_iter().chain(blocked).map(Code::as_str).collect()
+}
+
+#[test]
+fn each_alarming_code_is_counted_and_rings() {
+    let stack = stack();
+    let alarms = alarms(&stack);
+    let filter = stack.properties("AuditOutcomes");
+    assert_eq!(filter["LogGroupName"], "<Logs>");
+    let conditions = conditions(filter["FilterPattern"].as_str().expect("a pattern"));
+    assert_eq!(conditions["code"].iter().map(String::as_str).collect::<BTreeSet<_>>(), alarming());
+    let metric = &filter["MetricTransformations"][0];
+    assert_eq!(metric["Dimensions"], json!([{"Key": "Code", "Value": "$.code"}]));
+    let (namespace, name) = (metric["MetricNamespace"].as_str().unwrap(), metric["MetricName"].as_str().unwrap());
+    for code in alarming() {
+        let alarm = &alarms[&of(namespace, name, &[&format!("Code={code}")])];
+        assert_eq!((&alarm["Threshold"], &alarm["Statistic"]), (&json!(0), &json!("Sum")), "{code}");
+    }
+    let abandoned = stack.properties("AuditAbandoned")["MetricTransformations"][0].clone();
+    assert!(alarms.contains_key(&of(abandoned["MetricNamespace"].as_str().unwrap(), "Abandoned", &[])));
+    // And no alarm listens for a metric that nobody counts.
+    let own = alarms.keys().filter(|(namespace, ..)| namespace.starts_with("PermissionBroker/"));
+    assert_eq!(own.count(), alarming().len() + 1);
+}
+
+const GRANT: &str = r#"{"operation":"AddPermission","parameters":{
+    "FunctionName":"orders","StatementId":"s-1","Action":"lambda:InvokeFunction","Principal":"210987654321"}}"#;
+
+/// The audit lines of a grant that ends well, or that AWS answers so.
+async fn lines(fault: Option<FaultKind>, error: Option<Fault>) -> Vec<Value> {
+    let stage = Stage::examples().await.expect("the examples");
+    for fault in fault.map(Fault::new).into_iter().chain(error) {
+        stage.control_plane.inject(fault.on(Operation::AddPermission));
+    }
+    stage.control_plane.inject(Fault::access_denied().on(Operation::GetPolicy).times(9));
+    // Its failure is the caller's to see; here it is about the line.
+    drop(stage.invoke("id-1", GRANT.as_bytes()).await);
+    stage.audit().iter().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+}
+
+#[tokio::test]
+async fn the_filters_match_the_lines_that_they_are_for() {
+    let stack = stack();
+    let outcomes = stack.properties("AuditOutcomes")["FilterPattern"].as_str().map(conditions).expect("a pattern");
+    let abandoned = stack.properties("AuditAbandoned")["FilterPattern"].as_str().map(conditions).expect("a pattern");
+
+    let public = json!({"Sid": "s-1", "Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction",
+        "Resource": "arn:aws:lambda:us-east-1:123456789012:function:orders"});
+    let stored_publicly = FaultKind::Answer {
+        status: 201,
+        error_type: None,
+        headers: Vec::new(),
+        body: json!({"Statement": public.to_string()}).to_string(),
+    };
+    let cases = [
+        ("access_denied", None, Some(Fault::access_denied())),
+        ("policy_full", None, Some(Fault::error(ErrorName::PolicyLengthExceeded, ""))),
+        ("public_access_blocked", None, Some(Fault::error(ErrorName::PublicPolicy, ""))),
+        ("outcome_unknown", Some(FaultKind::ResetAfterCommit), None),
+        ("statement_differs", Some(stored_publicly), None),
+    ];
+    let mut met = BTreeSet::new();
+    for (code, fault, error) in cases {
+        let lines = lines(fault, error).await;
+        let found: Vec<&Value> = lines.iter().filter(|line| matches(&outcomes, line)).collect();
+        assert_eq!(found.len(), 1, "one of {lines:?}");
+        assert_eq!(found[0]["code"], code);
+        met.insert(code);
+    }
+    // An invocation that names no function stands for the broker's own defects.
+    let stage = Stage::examples().await.expect("the examples");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(15);
+    let invocation = Invocation { request_id: "id-1", function_arn: "", deadline };
+    drop(stage.broker.handle(GRANT.as_bytes(), &invocation).await);
+    let line: Value = serde_json::from_str(&stage.audit()[0]).expect("a line is JSON");
+    assert!(matches(&outcomes, &line) && met.insert("internal"), "{line}");
+    assert_eq!(met, alarming());
+
+    let quiet = lines(None, None).await;
+    assert_eq!(quiet.len(), 2);
+    assert!(quiet.iter().all(|line| !matches(&outcomes, line) && !matches(&abandoned, line)));
+
+    // Broken off at its first wait, which comes after the intent.
+    let stage = Stage::examples().await.expect("the examples");
+    assert!(stage.invoke("id-1", GRANT.as_bytes()).now_or_never().is_none());
+    let lines: Vec<Value> = stage.audit().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.iter().map(|line| matches(&abandoned, line)).collect::<Vec<_>>(), [false, true]);
+    assert!(lines.iter().all(|line| !matches(&outcomes, line)), "it is counted once");
+}

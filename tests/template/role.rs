@@ -1,0 +1,205 @@
+//! What the broker's role may do, for every setting of the switches: no more than the broker needs, and
+//! never what it must not.
+
+use std::collections::BTreeSet;
+
+use regex_lite::Regex;
+use serde_json::{Value, json};
+
+use super::deployment::{Deployment, template, texts};
+
+const OWN: &str = "arn:aws:lambda:us-east-1:123456789012";
+
+/// Parameters of a deployment, and what is said of it in a failure.
+type Setting = [(&'static str, &'static str)];
+
+const NOTHING: &Setting = &[("Allowlist", "[]")];
+const EVERYTHING: &Setting = &[
+    ("Allowlist", "[]"),
+    ("AllowedPrincipals", "210987654321,s3.amazonaws.com"),
+    ("OrganizationGrants", "true"),
+    ("TargetFunctions", "partner-*"),
+    ("LayerGrants", "true"),
+    ("TargetLayers", "shared-*"),
+];
+
+/// Every setting of the three switches.
+fn settings() -> Vec<Vec<(&'static str, &'static str)>> {
+    let mut settings = Vec::new();
+    for principals in ["", "210987654321,s3.amazonaws.com"] {
+        for organizations in ["false", "true"] {
+            for layers in ["false", "true"] {
+                settings.push(vec![
+                    ("AllowedPrincipals", principals),
+                    ("OrganizationGrants", organizations),
+                    ("LayerGrants", layers),
+                ]);
+            }
+        }
+    }
+    settings
+}
+
+/// The statements of the role with one effect.
+fn statements(setting: &Setting, effect: &str) -> Vec<Value> {
+    let role = Deployment::with(setting).properties("Role");
+    let policies = role["Policies"].as_array().expect("policies").iter();
+    let statements = policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().expect("statements"));
+    statements.filter(|statement| statement["Effect"] == effect).cloned().collect()
+}
+
+fn actions(statements: &[Value]) -> BTreeSet<&str> {
+    statements.iter().flat_map(|statement| texts(&statement["Action"])).collect()
+}
+
+#[test]
+fn the_lambda_actions_are_exactly_four() {
+    let of_lambda = |setting| {
+        let allowed = statements(setting, "Allow");
+        let actions = actions(&allowed).into_iter().map(str::to_owned);
+        actions.filter(|action| action.starts_with("lambda:")).collect::<Vec<_>>()
+    };
+    let four = [
+        "lambda:AddLayerVersionPermission",
+        "lambda:AddPermission",
+        "lambda:GetLayerVersionPolicy",
+        "lambda:GetPolicy",
+    ];
+    assert_eq!(of_lambda(EVERYTHING), four);
+    assert_eq!(of_lambda(NOTHING), ["lambda:GetPolicy"], "without principals nothing can be granted");
+}
+
+/// Each thing that is allowed, and on what: the whole of it.
+#[test]
+fn nothing_is_allowed_that_the_broker_does_not_need() {
+    let function = [format!("{OWN}:function:partner-*"), format!("{OWN}:function:partner-*:*")];
+    let wanted = [
+        ("logs:CreateLogStream logs:PutLogEvents", json!("<Logs.Arn>")),
+        ("sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes", json!("<Requests.Arn>")),
+        ("sqs:SendMessage", json!("<InvokeDeadLetters.Arn>")),
+        ("lambda:AddPermission", json!(function)),
+        ("lambda:AddPermission", json!(function)),
+        ("lambda:GetPolicy", json!(function)),
+        ("lambda:AddLayerVersionPermission lambda:GetLayerVersionPolicy", json!(format!("{OWN}:layer:shared-*:*"))),
+    ];
+    let allowed = statements(EVERYTHING, "Allow");
+    let found: Vec<(String, Value)> = allowed
+        .iter()
+        .map(|statement| (texts(&statement["Action"]).join(" "), statement["Resource"].clone()))
+        .collect();
+    assert_eq!(found, wanted.map(|(actions, resource)| (actions.to_owned(), resource)));
+    let role = Deployment::with(EVERYTHING).properties("Role");
+    assert!(role.get("ManagedPolicyArns").is_none());
+    let broker = Deployment::with(EVERYTHING).properties("Broker");
+    assert_eq!(broker["Role"], "<Role.Arn>", "SAM makes no role of its own");
+    assert!(broker.get("Policies").is_none());
+    assert_eq!(
+        role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"],
+        json!({"Service": "lambda.amazonaws.com"})
+    );
+    assert_eq!(role["AssumeRolePolicyDocument"]["Statement"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn no_allow_reaches_everything() {
+    for setting in settings() {
+        for statement in statements(&setting, "Allow") {
+            for resource in texts(&statement["Resource"]) {
+                assert_ne!(resource, "*", "{statement}");
+                let own = resource.starts_with(&format!("{OWN}:")) || resource.starts_with('<');
+                assert!(own, "of this account and region: {statement}");
+            }
+            assert!(
+                actions(std::slice::from_ref(&statement)).iter().all(|action| !action.contains('*')),
+                "{statement}"
+            );
+            for never in ["NotAction", "NotResource", "NotPrincipal"] {
+                assert!(statement.get(never).is_none(), "{statement}");
+            }
+        }
+    }
+}
+
+/// IAM repeats the allowlist. `StringLike` would let `*` match every pattern, the public grant included.
+#[test]
+fn every_grant_is_confined_to_the_principals_allowed() {
+    for setting in settings() {
+        for statement in statements(&setting, "Allow") {
+            if !actions(std::slice::from_ref(&statement)).contains("lambda:AddPermission") {
+                continue;
+            }
+            let principals = &statement["Condition"]["StringEquals"]["lambda:Principal"];
+            assert_eq!(statement["Condition"], json!({"StringEquals": {"lambda:Principal": principals}}));
+            let everyone = principals == "*";
+            assert!(everyone || *principals == json!(["210987654321", "s3.amazonaws.com"]), "{statement}");
+            assert!(!everyone || setting.contains(&("OrganizationGrants", "true")), "{statement}");
+        }
+        let role = Deployment::with(&setting).properties("Role").to_string();
+        for operator in ["StringLike", "ForAllValues", "ForAnyValue", "IfExists"] {
+            assert!(!role.contains(operator), "{operator}");
+        }
+    }
+}
+
+#[test]
+fn the_parameter_for_principals_takes_no_wildcard() {
+    let pattern = template()["Parameters"]["AllowedPrincipals"]["AllowedPattern"].clone();
+    let pattern = Regex::new(&format!("^(?:{})$", pattern.as_str().expect("a pattern"))).expect("a pattern");
+    for one in
+        ["210987654321", "arn:aws:iam::210987654321:role/team/Deploy", "s3.amazonaws.com", "alexa-appkit.amazon.com"]
+    {
+        assert!(pattern.is_match(one), "{one}");
+    }
+    for one in ["*", "2109*", "arn:aws:iam::*:root", "arn:aws:iam::210987654321:role/*", "*.amazonaws.com", "evil.com"]
+    {
+        assert!(!pattern.is_match(one), "{one}");
+    }
+}
+
+fn deny<'s>(statements: &'s [Value], sid: &str) -> Option<&'s Value> {
+    statements.iter().find(|statement| statement["Sid"] == sid)
+}
+
+#[test]
+fn some_things_are_denied_whatever_else_is_allowed() {
+    for setting in settings() {
+        let denied = statements(&setting, "Deny");
+        let itself = deny(&denied, "NeverOnItself").expect("a Deny on the broker itself");
+        assert!(texts(&itself["Action"]).contains(&"lambda:AddPermission"));
+        assert_eq!(
+            texts(&itself["Resource"]),
+            [format!("{OWN}:function:broker"), format!("{OWN}:function:broker:*")],
+            "the function by its name, and every version and alias"
+        );
+        assert!(itself.get("Condition").is_none());
+        assert_eq!(Deployment::with(&setting).properties("Broker")["FunctionName"], "broker");
+
+        let open_url = deny(&denied, "NeverAnOpenUrl").expect("a Deny on open function URLs");
+        assert_eq!(open_url["Action"], "lambda:AddPermission");
+        assert_eq!(open_url["Resource"], "*");
+        assert_eq!(open_url["Condition"], json!({"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}}));
+
+        let everybody = deny(&denied, "NeverToEverybody");
+        assert_eq!(everybody.is_none(), setting.contains(&("OrganizationGrants", "true")), "{setting:?}");
+        if let Some(everybody) = everybody {
+            assert_eq!(everybody["Resource"], "*");
+            assert_eq!(everybody["Condition"], json!({"StringEquals": {"lambda:Principal": "*"}}));
+        }
+    }
+}
+
+/// A Deny on all but what is needed: an Allow that somebody attaches later adds nothing.
+#[test]
+fn everything_else_is_denied() {
+    for setting in settings() {
+        let denied = statements(&setting, "Deny");
+        let rest = deny(&denied, "NeverAnythingElse").expect("a Deny on everything else");
+        assert_eq!(rest["Resource"], "*");
+        assert!(rest.get("Action").is_none() && rest.get("Condition").is_none());
+        let allowed = statements(&setting, "Allow");
+        let mut needed = actions(&allowed);
+        // Without a principal there is no Allow for it, which denies it as well.
+        needed.insert("lambda:AddPermission");
+        assert_eq!(texts(&rest["NotAction"]).into_iter().collect::<BTreeSet<_>>(), needed, "{setting:?}");
+    }
+}
