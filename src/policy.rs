@@ -169,13 +169,12 @@ impl Attempt<'_> {
             self.written.statement = Some(stored);
             return Step::End(Ending::Not(Code::StatementDiffers));
         }
-        self.written.differs = stored != self.expected;
+        self.written.differs |= stored != self.expected;
         if self.company {
             self.unconfirmed = true;
             self.expected = stored;
             return self.look(Code::OutcomeUnknown, Code::OutcomeUnknown).await;
         }
-        self.unconfirmed = false;
         self.written.statement = Some(stored);
         Step::End(Ending::Done(Outcome::Granted))
     }

@@ -87,3 +87,19 @@ impl Budget {
         self.wait(self.timing.settle).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_of_each_pause_is_twice_that_of_the_one_before() {
+        let budget = Budget::new(Timing::DEPLOYED, Duration::from_secs(15));
+        for (next, least, most) in [(2, 100, 200), (3, 200, 300), (4, 400, 500), (99, 1600, 1700)] {
+            for _ in 0..1000 {
+                let pause = budget.pause(next).as_secs_f64() * 1e3;
+                assert!((f64::from(least)..f64::from(most)).contains(&pause), "{pause} ms before try {next}");
+            }
+        }
+    }
+}

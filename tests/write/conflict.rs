@@ -143,6 +143,15 @@ async fn other_content_is_a_conflict_and_stays_untouched() {
     }
 }
 
+/// Also after a write that was lost: what stands there is not ours, and nothing is open.
+#[tokio::test]
+async fn other_content_found_after_a_lost_write_is_a_conflict() {
+    let scene = holding(ORDERS, &stored(json!({ "Effect": "Deny" }))).await;
+    scene.plane.inject(Fault::new(FaultKind::ResetBeforeCommit).on(Operation::AddPermission));
+    assert_eq!(scene.ask(Door::Direct, &grant(json!({}))).await.code(), "statement_conflict");
+    assert_eq!(scene.calls(), ["add", "read"]);
+}
+
 #[tokio::test]
 async fn a_layer_statement_is_compared_like_a_function_statement() {
     let of = |principal: &str, condition: Value| {

@@ -1,7 +1,7 @@
 //! Every error of AWS, the documented ones and those it answers all the same: one code, status and
 //! delivery each. What AWS says in words reaches nobody.
 
-use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind};
+use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Operation};
 use serde_json::{Value, json};
 
 use crate::support::door::DOORS;
@@ -178,6 +178,22 @@ async fn every_call_stands_in_the_audit_with_its_answer() {
     ]);
     assert_eq!((&outcome["calls"], &outcome["attempts"]), (&calls, &json!(3)));
     assert_eq!(outcome["awsCode"], Value::Null);
+}
+
+/// The write is what CloudTrail has of a grant; where it was not answered, a read's id has to do.
+#[tokio::test]
+async fn the_request_id_is_that_of_the_last_write_that_was_answered() {
+    let lost = Fault::new(FaultKind::ResetAfterCommit).on(Operation::AddPermission);
+    let cases = [(None, 0), (Some(Fault::throttled(None)), 1), (Some(Fault::concurrent_update()), 2), (Some(lost), 1)];
+    for (fault, of_call) in cases {
+        let scene = Scene::new().await;
+        if let Some(fault) = fault {
+            scene.plane.inject(fault);
+        }
+        assert_eq!(scene.ask(Door::Direct, &grant(json!({}))).await.outcome(), "granted");
+        let ids: Vec<String> = scene.plane.calls().into_iter().map(|call| call.request_id).collect();
+        assert_eq!(scene.records()[1]["awsRequestId"], ids[of_call], "{:?}", scene.calls());
+    }
 }
 
 /// Only a plain word is taken over from an answer, whatever stands where a code or an id belongs.

@@ -21,6 +21,8 @@ pub struct Call {
     pub operation: Option<Operation>,
     /// The status answered; none while there is no answer, and for ever when the connection was reset or hangs.
     pub status: Option<u16>,
+    /// The request id that went back with the answer.
+    pub request_id: String,
     /// Whether a policy was changed.
     pub committed: bool,
 }

@@ -83,7 +83,7 @@ async fn reply(plane: ControlPlane, request: HttpRequest<Incoming>) -> Result<Re
     };
     let status = Some(answer.status);
     plane.update(number, |call| call.status = status);
-    response(answer, fault.as_ref()).map_err(|_| Reset)
+    response(answer, &call.request_id, fault.as_ref()).map_err(|_| Reset)
 }
 
 /// Takes the whole request in; says whether its body was too large to be kept.
@@ -106,6 +106,7 @@ async fn arrive(request: HttpRequest<Incoming>) -> Result<(Call, bool), Reset> {
         body: body.to_vec(),
         operation,
         status: None,
+        request_id: fresh_uuid(),
         committed: false,
     };
     Ok((call, too_large))
@@ -194,11 +195,11 @@ fn duplicate(call: &Call) -> Answer {
     AwsError::duplicate(statement_id.unwrap_or_default()).into()
 }
 
-fn response(answer: Answer, fault: Option<&FaultKind>) -> io::Result<Response<ReplyBody>> {
+fn response(answer: Answer, request_id: &str, fault: Option<&FaultKind>) -> io::Result<Response<ReplyBody>> {
     let mut response = Response::builder()
         .status(answer.status)
         .header("content-type", answer.content_type)
-        .header("x-amzn-requestid", fresh_uuid());
+        .header("x-amzn-requestid", request_id);
     if let Some(error_type) = &answer.error_type {
         response = response.header("x-amzn-errortype", error_type);
     }
