@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
-use aws_sdk_lambda::config::retry::RetryConfig;
+use aws_sdk_lambda::config::retry::{ReconnectMode, RetryConfig};
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::config::{
     BehaviorVersion, HttpClient, ProvideCredentials, Region, SharedCredentialsProvider, StalledStreamProtectionConfig,
@@ -33,7 +33,8 @@ pub fn client_with(
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(config.region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .retry_config(RetryConfig::disabled())
+        // A connection is kept or dropped by what became of it (`connection`), not by the SDK's guess.
+        .retry_config(RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections))
         // The broker's own clock ends a call; this one is the net under it.
         .timeout_config(
             TimeoutConfig::builder().operation_timeout(Timing::DEPLOYED.call + Duration::from_secs(1)).build(),

@@ -22,6 +22,7 @@
 //! | [`requester`] | who asks, as AWS stamped it |
 //! | [`request`] | the wire shape; unknown, doubled and mistyped fields |
 //! | [`arn`], [`principal`], [`resource`] | ids, parsed once |
+//! | `json` | objects from outside, read without losing anything |
 //! | [`grant`] | every rule that AWS documents |
 //! | [`allowlist`] | the decision |
 //! | [`policy`] | the careful write |

@@ -165,7 +165,7 @@ impl Attempt<'_> {
             self.unconfirmed = true;
             return self.look(Code::OutcomeUnknown, Code::OutcomeUnknown).await;
         };
-        if stored.is_public() {
+        if stored.is_wider_than(&self.expected) {
             self.written.statement = Some(stored);
             return Step::End(Ending::Not(Code::StatementDiffers));
         }

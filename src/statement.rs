@@ -195,11 +195,21 @@ impl Statement {
         &self.sid
     }
 
-    /// Whether it lets everyone in, of whatever organization.
-    pub(crate) fn is_public(&self) -> bool {
-        let confined =
-            self.conditions.keys().any(|(operator, key)| operator == "stringequals" && key == "aws:principalorgid");
-        self.allow && self.principal == Party::Everyone && !confined
+    /// Whether it lets in anything beyond what was asked: another effect, principal or action, or a
+    /// condition that is gone. A source account may be gone beside a source ARN that names it.
+    pub(crate) fn is_wider_than(&self, asked: &Self) -> bool {
+        let same = self.allow == asked.allow && self.principal == asked.principal && self.action == asked.action;
+        let holds = |(key, values): (&(String, String), &Vec<String>)| {
+            self.conditions.get(key) == Some(values)
+                || (key.1 == "aws:sourceaccount" && self.source_account() == values.first().map(String::as_str))
+        };
+        !same || !asked.conditions.iter().all(holds)
+    }
+
+    /// The account that the condition on the source ARN names.
+    fn source_account(&self) -> Option<&str> {
+        let key = ("arnlike".to_owned(), "aws:sourcearn".to_owned());
+        self.conditions.get(&key)?.first()?.split(':').nth(4)
     }
 
     /// The statement as AWS writes it, for replies; a token is only said to be there.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Operation};
 use permission_broker::policy::Timing;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Door, HASTY, QUICK, Scene, grant, layer_grant};
 
@@ -92,18 +92,30 @@ async fn a_success_without_our_statement_is_no_success() {
     }
 }
 
-/// A statement that lets everyone in is never called granted, whatever was asked.
+/// A statement that lets in more than was asked is never called granted.
 #[tokio::test]
-async fn a_success_that_made_it_public_is_told() {
-    for condition in [json!({}), json!({ "StringNotEquals": { "aws:PrincipalOrgID": "o-a1b2c3d4e5" } })] {
-        let statement = json!({
-            "Sid": "partner", "Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction",
-            "Resource": ORDERS, "Condition": condition,
+async fn a_success_that_made_it_wider_is_told() {
+    let of = |changes: Value| {
+        let mut statement = json!({
+            "Sid": "partner", "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::210987654321:root" },
+            "Action": "lambda:InvokeFunction", "Resource": ORDERS,
         });
+        changes.as_object().unwrap().iter().for_each(|(name, value)| statement[name] = value.clone());
         let body = json!({ "Statement": statement.to_string() }).to_string();
-        let answer = FaultKind::Answer { status: 201, error_type: None, headers: Vec::new(), body };
-        check("public", vec![add(answer)], &["add"], "statement_differs").await;
+        FaultKind::Answer { status: 201, error_type: None, headers: Vec::new(), body }
+    };
+    let wider = [
+        json!({ "Principal": "*" }),
+        json!({ "Principal": "*", "Condition": { "StringNotEquals": { "aws:PrincipalOrgID": "o-a1b2c3d4e5" } } }),
+        json!({ "Principal": { "AWS": "arn:aws:iam::999999999999:root" } }),
+        json!({ "Action": "lambda:*" }),
+        json!({ "Effect": "Deny" }),
+    ];
+    for changes in wider {
+        check(&changes.to_string(), vec![add(of(changes.clone()))], &["add"], "statement_differs").await;
     }
+    let narrower = json!({ "Condition": { "StringEquals": { "aws:PrincipalOrgID": "o-a1b2c3d4e5" } } });
+    check("narrower", vec![add(of(narrower))], &["add"], "granted").await;
 }
 
 #[tokio::test]
