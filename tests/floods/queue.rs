@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use permission_broker::local::control_plane::{ConcurrentUpdates, ControlPlane};
 use permission_broker::local::stage::{ALLOWLIST, Stage, WORLD};
+use permission_broker::policy::Timing;
 use serde_json::{Value, json};
 
 use crate::support::{QUICK, Reply, adds, cases, door, grant};
@@ -49,7 +50,8 @@ fn request(message: usize) -> Value {
 /// One sandbox, which works until nothing is left.
 async fn work(plane: ControlPlane, queue: Arc<Mutex<Queue>>) {
     let mut stage = Stage::new(plane, ALLOWLIST).await.unwrap();
-    stage.broker.timing = QUICK;
+    // All sandboxes share one thread here, so a write under way may take as long as all others need to move on.
+    stage.broker.timing = Timing { settle: Duration::from_millis(250), ..QUICK };
     loop {
         let batch = queue.lock().unwrap().receive();
         if batch.is_empty() {
