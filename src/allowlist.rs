@@ -2,16 +2,20 @@
 //!
 //! A grant is approved if none of the standing refusals applies and **one** rule allows it as a
 //! whole: who asks, which target, which action, and every account, organization and service that the
-//! grant names in any role. Only [`Allowlist::decide`] makes an [`Approved`].
+//! grant names in any role. A revoke or a read names no party, and needs a rule for its target and
+//! its requester. Only the allowlist makes an [`Approved`] or an [`Admitted`].
 
 mod parse;
 
 use crate::arn::{AccountId, OrganizationId};
+use crate::asked::Asked;
 use crate::error::{Code, Fault};
 use crate::grant::{FunctionUrlAuthType, Grant, StatementId};
 use crate::principal::Form;
+use crate::read::Read;
 use crate::requester::Requester;
-use crate::resource::Own;
+use crate::resource::{Own, Target};
+use crate::revoke::Revoke;
 
 pub use parse::Problem;
 
@@ -41,26 +45,26 @@ struct Rule {
 #[derive(Debug)]
 struct Pattern(Box<str>);
 
-/// A grant that the allowlist allows. The only thing an audit intent can be made of.
+/// A grant or a revoke that the allowlist allows. The only thing an audit intent can be made of.
 ///
 /// ```compile_fail,E0451
 /// # use permission_broker::{allowlist::Approved, grant::Grant};
-/// # fn forge(grant: Grant) -> Approved {
-/// Approved { grant, resource: String::new(), statement_id: todo!(), rule: "mine".into() }
+/// # fn forge(asked: Grant) -> Approved {
+/// Approved { asked, resource: String::new(), statement_id: todo!(), rule: "mine".into() }
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Approved {
-    grant: Grant,
+pub struct Approved<A = Grant> {
+    asked: A,
     resource: String,
     statement_id: StatementId,
     rule: Box<str>,
 }
 
-impl Approved {
-    /// The grant.
-    pub fn grant(&self) -> &Grant {
-        &self.grant
+impl<A: Asked> Approved<A> {
+    /// What is approved.
+    pub fn asked(&self) -> &A {
+        &self.asked
     }
 
     /// The ARN that the policy belongs to.
@@ -77,13 +81,57 @@ impl Approved {
     pub fn rule(&self) -> &str {
         &self.rule
     }
+
+    fn new(asked: A, own: &Own, rule: &Rule) -> Self {
+        let (resource, statement_id) = (asked.target().arn(own), asked.statement_id(own));
+        Self { asked, resource, statement_id, rule: rule.id.clone() }
+    }
 }
 
-/// A grant that the allowlist does not allow, and why.
+impl Approved {
+    /// The grant.
+    pub fn grant(&self) -> &Grant {
+        &self.asked
+    }
+}
+
+/// A read that the allowlist allows.
 #[derive(Debug)]
-pub struct Denied {
-    /// The grant, for the audit.
-    pub grant: Grant,
+pub struct Admitted {
+    read: Read,
+    resource: String,
+    rule: Box<str>,
+}
+
+impl Admitted {
+    /// The read.
+    pub fn read(&self) -> &Read {
+        &self.read
+    }
+
+    /// The ARN that the policy belongs to.
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// The rule that allows it.
+    pub fn rule(&self) -> &str {
+        &self.rule
+    }
+}
+
+/// A request that the allowlist does not allow, and why.
+#[derive(Debug)]
+pub struct Denied<A = Grant> {
+    /// What was asked for, for the audit.
+    pub asked: A,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// Why the allowlist does not allow something.
+#[derive(Debug)]
+pub struct Refusal {
     /// The reasons: every standing refusal, then the one that ruled out the last rules.
     pub faults: Vec<Fault>,
     /// Why each rule does not allow it: its id and the first of its conditions that fails.
@@ -93,25 +141,81 @@ pub struct Denied {
 impl Allowlist {
     /// Decides a grant. Every account that it names in any role has to be allowed by the same rule.
     pub fn decide(&self, grant: Grant, requester: &Requester, own: &Own) -> Result<Approved, Box<Denied>> {
-        let mut faults = standing_refusals(&grant, own);
+        let faults = standing_refusals(&grant, own);
+        // With nothing to go by, a grant to an organization wants for that, any other for its principal.
+        let of_organization = *grant.principal().form() == Form::Everyone && grant.conditions().organization.is_some();
+        let unnamed = if of_organization { Criterion::Organization } else { Criterion::Principal };
+        let refusal = |rule: &Rule| rule.refusal(&grant, requester, own);
+        match self.first(faults, unnamed, refusal, |criterion| criterion.fault(&grant)) {
+            Ok(rule) => Ok(Approved::new(grant, own, rule)),
+            Err(refusal) => Err(Box::new(Denied { asked: grant, refusal })),
+        }
+    }
+
+    /// Decides a revoke: some rule lets the requester ask about the target.
+    pub fn decide_revoke(
+        &self,
+        revoke: Revoke,
+        requester: &Requester,
+        own: &Own,
+    ) -> Result<Approved<Revoke>, Box<Denied<Revoke>>> {
+        match self.admit(revoke.target(), requester, own) {
+            Ok(rule) => Ok(Approved::new(revoke, own, rule)),
+            Err(refusal) => Err(Box::new(Denied { asked: revoke, refusal })),
+        }
+    }
+
+    /// Decides a read: some rule lets the requester ask about the target.
+    pub fn decide_read(&self, read: Read, requester: &Requester, own: &Own) -> Result<Admitted, Box<Denied<Read>>> {
+        match self.admit(read.target(), requester, own) {
+            Ok(rule) => Ok(Admitted { resource: read.target().arn(own), read, rule: rule.id.clone() }),
+            Err(refusal) => Err(Box::new(Denied { asked: read, refusal })),
+        }
+    }
+
+    /// The rule that would allow a grant, whoever asked for it, or why none would.
+    pub(crate) fn would_allow(&self, grant: &Grant, own: &Own) -> Result<&str, Refusal> {
+        let faults = standing_refusals(grant, own);
+        let refusal = |rule: &Rule| match rule.allows_target(grant.target()) {
+            true => rule.refusal_of_parties(grant),
+            false => Some(Criterion::Target),
+        };
+        let rule = self.first(faults, Criterion::Principal, refusal, |criterion| criterion.fault(grant))?;
+        Ok(&rule.id)
+    }
+
+    fn admit(&self, target: &Target, requester: &Requester, own: &Own) -> Result<&Rule, Refusal> {
+        let refusal = |rule: &Rule| rule.refusal_of_access(target, requester, own);
+        let fault = |criterion: Criterion| match criterion {
+            Criterion::Requester => Fault::new("", criterion.code(), NO_REQUESTER),
+            _ => Fault::new(target_pointer(target), criterion.code(), NO_TARGET),
+        };
+        self.first(target_refusals(target, own), Criterion::Target, refusal, fault)
+    }
+
+    /// The first rule that has nothing against it, if no standing refusal has.
+    fn first(
+        &self,
+        mut faults: Vec<Fault>,
+        unnamed: Criterion,
+        refusal: impl Fn(&Rule) -> Option<Criterion>,
+        fault: impl Fn(Criterion) -> Fault,
+    ) -> Result<&Rule, Refusal> {
         let mut rules = Vec::new();
         for rule in &self.rules {
-            match rule.refusal(&grant, requester, own) {
-                None if faults.is_empty() => return Ok(Approved::new(grant, own, rule)),
+            match refusal(rule) {
+                None if faults.is_empty() => return Ok(rule),
                 None => {}
-                Some(criterion) => rules.push((rule.id.clone(), criterion)),
+                Some(criterion) => rules.push((rule, criterion)),
             }
         }
         // Rules that fail late were close: the furthest criterion names what ruled out the last of them.
-        let all_refuse = rules.len() == self.rules.len();
-        let of_organization = *grant.principal().form() == Form::Everyone && grant.conditions().organization.is_some();
-        let unnamed = if of_organization { Criterion::Organization } else { Criterion::Principal };
-        let furthest = rules.iter().map(|(_, criterion)| *criterion).max().unwrap_or(unnamed);
-        if all_refuse {
-            faults.push(furthest.fault(&grant));
+        if rules.len() == self.rules.len() {
+            let furthest = rules.iter().map(|(_, criterion)| *criterion).max();
+            faults.push(fault(furthest.unwrap_or(unnamed)));
         }
-        let rules = rules.into_iter().map(|(id, criterion)| (id, criterion.code())).collect();
-        Err(Box::new(Denied { grant, faults, rules }))
+        let rules = rules.into_iter().map(|(rule, criterion)| (rule.id.clone(), criterion.code())).collect();
+        Err(Refusal { faults, rules })
     }
 
     /// How many rules there are.
@@ -125,28 +229,27 @@ impl Allowlist {
     }
 }
 
-impl Approved {
-    fn new(grant: Grant, own: &Own, rule: &Rule) -> Self {
-        let (resource, statement_id) = (grant.target().arn(own), grant.statement_id(own));
-        Self { grant, resource, statement_id, rule: rule.id.clone() }
+const NO_TARGET: &str = "no rule names this target";
+const NO_REQUESTER: &str = "no rule for this target lets this requester ask";
+
+/// What no rule can allow for any operation.
+fn target_refusals(target: &Target, own: &Own) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut refuse = |detail| faults.push(Fault::new(target_pointer(target), Code::TargetNotAllowed, detail));
+    if !target.is_beside(own) {
+        refuse("the target lies in another account, region or partition than the broker");
     }
+    if target.is_self(own) {
+        refuse("the broker leaves its own policy alone");
+    }
+    faults
 }
 
-/// What no rule can allow.
+/// What no rule can allow to be granted.
 fn standing_refusals(grant: &Grant, own: &Own) -> Vec<Fault> {
-    let mut faults = Vec::new();
+    let mut faults = target_refusals(grant.target(), own);
     let mut refuse = |pointer, code, detail| faults.push(Fault::new(pointer, code, detail));
     let conditions = grant.conditions();
-    if !grant.target().is_beside(own) {
-        refuse(
-            target_pointer(grant),
-            Code::TargetNotAllowed,
-            "the target lies in another account, region or partition than the broker",
-        );
-    }
-    if grant.target().is_self(own) {
-        refuse(target_pointer(grant), Code::TargetNotAllowed, "the broker grants no access to itself");
-    }
     if grant.action().as_str().contains('*') {
         refuse(
             "/parameters/Action",
@@ -207,10 +310,10 @@ fn is_confined(grant: &Grant) -> bool {
     skill || conditions.source_arn.as_ref().is_some_and(|arn| arn.account().is_some())
 }
 
-fn target_pointer(grant: &Grant) -> &'static str {
-    match grant.target() {
-        crate::resource::Target::Function(_) => "/parameters/FunctionName",
-        crate::resource::Target::LayerVersion(_) => "/parameters/LayerName",
+fn target_pointer(target: &Target) -> &'static str {
+    match target {
+        Target::Function(_) => "/parameters/FunctionName",
+        Target::LayerVersion(_) => "/parameters/LayerName",
     }
 }
 
@@ -229,9 +332,21 @@ enum Criterion {
 impl Rule {
     /// The first criterion that speaks against a grant; `None` if the rule allows it.
     fn refusal(&self, grant: &Grant, requester: &Requester, own: &Own) -> Option<Criterion> {
-        let criteria: [(Criterion, bool); 6] = [
-            (Criterion::Target, self.allows_target(grant)),
-            (Criterion::Requester, self.allows_requester(requester, own)),
+        let access = self.refusal_of_access(grant.target(), requester, own);
+        access.or_else(|| self.refusal_of_parties(grant))
+    }
+
+    /// The first criterion that speaks against anybody asking anything about a target.
+    fn refusal_of_access(&self, target: &Target, requester: &Requester, own: &Own) -> Option<Criterion> {
+        if !self.allows_target(target) {
+            return Some(Criterion::Target);
+        }
+        (!self.allows_requester(requester, own)).then_some(Criterion::Requester)
+    }
+
+    /// The first criterion that speaks against what is granted to whom.
+    fn refusal_of_parties(&self, grant: &Grant) -> Option<Criterion> {
+        let criteria = [
             (Criterion::Action, self.allows_action(grant)),
             (Criterion::Principal, self.allows_principal(grant)),
             (Criterion::Organization, self.allows_organization(grant)),
@@ -252,9 +367,9 @@ impl Rule {
         }
     }
 
-    fn allows_target(&self, grant: &Grant) -> bool {
+    fn allows_target(&self, target: &Target) -> bool {
         let Some(patterns) = &self.targets else { return true };
-        let target = format!("{}:{}", grant.target().word(), grant.target().name());
+        let target = format!("{}:{}", target.word(), target.name());
         patterns.iter().any(|pattern| pattern.matches(&target))
     }
 
@@ -306,8 +421,8 @@ impl Criterion {
     fn fault(self, grant: &Grant) -> Fault {
         let layer = grant.target().word() == "layer";
         let (pointer, detail) = match self {
-            Self::Target => (target_pointer(grant), "no rule names this target"),
-            Self::Requester => ("", "no rule for this target lets this requester ask"),
+            Self::Target => (target_pointer(grant.target()), NO_TARGET),
+            Self::Requester => ("", NO_REQUESTER),
             Self::Action => ("/parameters/Action", "no rule for this target and requester names this action"),
             Self::Principal => ("/parameters/Principal", "no rule for this target and action names this principal"),
             Self::Organization if layer => {

@@ -16,15 +16,19 @@ use std::time::Instant;
 
 use serde_json::value::RawValue;
 
-use crate::allowlist::{Approved, Denied};
+use crate::allowlist::{Admitted, Approved, Denied, Refusal};
+use crate::asked::Asked;
 use crate::error::{Code, Fault};
 use crate::event::{Door, Origin};
+use crate::grant::{Fingerprint, Grant};
 use crate::outcome::Outcome;
-use crate::policy::{Ending, Written};
+use crate::policy::{Fill, Written};
+use crate::read::Read;
 use crate::request::Operation;
 use crate::requester::Requester;
 use crate::resource::Own;
 use crate::secret::Secrets;
+use crate::statement::Statement;
 use line::{Line, Record};
 use sink::Sink;
 
@@ -62,7 +66,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Proof that the intention to grant stands in the audit. AWS is not called without one.
+/// Proof that the intention to grant, or to revoke, stands in the audit. AWS is not called without one.
 ///
 /// Nothing but a written line makes it:
 ///
@@ -72,10 +76,10 @@ impl<'a> Case<'a> {
 /// Intent { audit: todo!(), case: todo!(), approved, concluded: false }
 /// # }
 /// ```
-pub struct Intent<'a> {
+pub struct Intent<'a, A: Asked = Grant> {
     audit: &'a Audit,
     case: &'a Case<'a>,
-    approved: Approved,
+    approved: Approved<A>,
     concluded: bool,
 }
 
@@ -102,8 +106,13 @@ pub(crate) struct Verdict {
     pub(crate) resource: Option<String>,
     pub(crate) statement_id: Option<String>,
     pub(crate) statement: Option<Box<RawValue>>,
+    pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) revision_id: Option<String>,
     pub(crate) rule: Option<Box<str>>,
+    /// How full the policy is.
+    pub(crate) policy: Option<Fill>,
+    /// What the policy holds, if it was read.
+    pub(crate) statements: Option<Box<RawValue>>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) rules: Vec<(Box<str>, Code)>,
 }
@@ -120,8 +129,12 @@ impl Audit {
         Self { sink: Mutex::new(Sink::new(sink)) }
     }
 
-    /// Records that a grant is about to be made.
-    pub(crate) fn intent<'a>(&'a self, case: &'a Case<'a>, approved: Approved) -> Result<Intent<'a>, Unrecorded> {
+    /// Records that a change is about to be made.
+    pub(crate) fn intent<'a, A: Asked>(
+        &'a self,
+        case: &'a Case<'a>,
+        approved: Approved<A>,
+    ) -> Result<Intent<'a, A>, Unrecorded> {
         self.write(&Line::new(Record::Intent, case).approved(&approved))?;
         Ok(Intent { audit: self, case, approved, concluded: false })
     }
@@ -133,28 +146,81 @@ impl Audit {
         Ok(Recorded { verdict: Verdict { faults, ..Verdict::of(case, Err(code)) } })
     }
 
-    /// Records a grant that the allowlist does not allow.
-    pub(crate) fn denied(&self, case: &Case<'_>, denied: Denied, own: &Own) -> Result<Recorded, Unrecorded> {
-        let Denied { grant, faults, rules } = denied;
-        let code = faults.first().map_or(Code::Internal, |fault| fault.code);
-        let resource = grant.target().arn(own);
-        let statement_id = grant.statement_id(own);
-        let line = Line::new(Record::Outcome, case).ended(Err(code)).faults(&faults).rules(&rules);
-        self.write(&line.grant(&grant, &resource, statement_id.as_str()))?;
-        let (resource, statement_id) = (Some(resource), Some(statement_id.as_str().to_owned()));
-        Ok(Recorded { verdict: Verdict { faults, rules, resource, statement_id, ..Verdict::of(case, Err(code)) } })
-    }
-
-    /// Records a grant that is allowed but not made: a dry run, or one for which there is no time.
-    pub(crate) fn not_made(
+    /// Records a grant or a revoke that the allowlist does not allow.
+    pub(crate) fn denied<A: Asked>(
         &self,
         case: &Case<'_>,
-        approved: &Approved,
-        ending: Result<Outcome, Code>,
-        statement: Option<Box<RawValue>>,
+        denied: Denied<A>,
+        own: &Own,
     ) -> Result<Recorded, Unrecorded> {
-        self.write(&Line::new(Record::Outcome, case).ended(ending).approved(approved))?;
-        Ok(Recorded { verdict: Verdict { statement, ..Verdict::of(case, ending).approved(approved) } })
+        let Denied { asked, refusal } = denied;
+        let resource = asked.target().arn(own);
+        let statement_id = asked.statement_id(own);
+        let line = Line::new(Record::Outcome, case).refusal(&refusal);
+        self.write(&line.asked(&asked, &resource, &statement_id))?;
+        let (resource, statement_id) = (Some(resource), Some(statement_id.as_str().to_owned()));
+        Ok(Recorded { verdict: Verdict { resource, statement_id, ..Verdict::of_refusal(case, refusal) } })
+    }
+
+    /// Records a read that the allowlist does not allow.
+    pub(crate) fn read_denied(&self, case: &Case<'_>, denied: Denied<Read>, own: &Own) -> Result<Recorded, Unrecorded> {
+        let Denied { asked, refusal } = denied;
+        let resource = asked.target().arn(own);
+        self.write(&Line::new(Record::Outcome, case).refusal(&refusal).read(&asked, &resource))?;
+        Ok(Recorded { verdict: Verdict { resource: Some(resource), ..Verdict::of_refusal(case, refusal) } })
+    }
+
+    /// Records a change that is allowed but not made: a dry run, or one for which there is no time.
+    pub(crate) fn not_made<A: Asked>(
+        &self,
+        case: &Case<'_>,
+        approved: &Approved<A>,
+        written: Written,
+    ) -> Result<Recorded, Unrecorded> {
+        self.conclude(case, approved, written)
+    }
+
+    fn conclude<A: Asked>(
+        &self,
+        case: &Case<'_>,
+        approved: &Approved<A>,
+        mut written: Written,
+    ) -> Result<Recorded, Unrecorded> {
+        written.withhold(&case.secrets);
+        let ending = written.ending();
+        self.write(&Line::new(Record::Outcome, case).ended(ending).approved(approved).written(&written))?;
+        let statement = match (&written.statement, case.own) {
+            (Some(statement), Some(own)) => Some(statement.shown(own)),
+            _ => None,
+        };
+        let statement = statement.filter(|shown| !case.secrets.are_in(shown.get()));
+        let fingerprint = written.statement.as_ref().map(Statement::fingerprint);
+        let (revision_id, policy) = (written.revision_id, written.policy);
+        let verdict = Verdict::of(case, ending).approved(approved);
+        Ok(Recorded { verdict: Verdict { statement, fingerprint, revision_id, policy, ..verdict } })
+    }
+
+    /// Records a read: it changes nothing, so its outcome is its one record.
+    pub(crate) fn read(
+        &self,
+        case: &Case<'_>,
+        admitted: &Admitted,
+        mut written: Written,
+        statements: Option<Box<RawValue>>,
+    ) -> Result<Recorded, Unrecorded> {
+        written.withhold(&case.secrets);
+        let ending = written.ending();
+        let line = Line::new(Record::Outcome, case).ended(ending).admitted(admitted).written(&written);
+        self.write(&line)?;
+        let verdict = Verdict {
+            resource: Some(admitted.resource().to_owned()),
+            rule: Some(admitted.rule().into()),
+            revision_id: written.revision_id,
+            policy: written.policy,
+            statements,
+            ..Verdict::of(case, ending)
+        };
+        Ok(Recorded { verdict })
     }
 
     fn write(&self, line: &Line<'_>) -> Result<(), Unrecorded> {
@@ -164,9 +230,9 @@ impl Audit {
     }
 }
 
-impl Intent<'_> {
-    /// The grant it stands for.
-    pub fn approved(&self) -> &Approved {
+impl<A: Asked> Intent<'_, A> {
+    /// The change it stands for.
+    pub fn approved(&self) -> &Approved<A> {
         &self.approved
     }
 
@@ -176,28 +242,15 @@ impl Intent<'_> {
     }
 
     /// Records how the call went.
-    pub(crate) fn outcome(mut self, mut written: Written) -> Result<Recorded, Unrecorded> {
-        written.withhold(&self.case.secrets);
-        let ending = match written.ending {
-            Ending::Done(outcome) => Ok(outcome),
-            Ending::Not(code) => Err(code),
-        };
+    pub(crate) fn outcome(mut self, written: Written) -> Result<Recorded, Unrecorded> {
         // From here on an outcome was reached; if its line fails there is nothing truer to write.
         self.concluded = true;
-        let line = Line::new(Record::Outcome, self.case).ended(ending).approved(&self.approved).written(&written);
-        self.audit.write(&line)?;
-        let statement = match (&written.statement, self.case.own) {
-            (Some(statement), Some(own)) => Some(statement.shown(own)),
-            _ => None,
-        };
-        let statement = statement.filter(|shown| !self.case.secrets.are_in(shown.get()));
-        let verdict = Verdict::of(self.case, ending).approved(&self.approved);
-        Ok(Recorded { verdict: Verdict { statement, revision_id: written.revision_id, ..verdict } })
+        self.audit.conclude(self.case, &self.approved, written)
     }
 }
 
 /// A panic or a cancelled call leaves a trace of its own: whether AWS was reached is then unknown.
-impl Drop for Intent<'_> {
+impl<A: Asked> Drop for Intent<'_, A> {
     fn drop(&mut self) {
         if !self.concluded {
             let line =
@@ -219,7 +272,13 @@ impl Verdict {
         }
     }
 
-    fn approved(self, approved: &Approved) -> Self {
+    fn of_refusal(case: &Case<'_>, refusal: Refusal) -> Self {
+        let Refusal { faults, rules } = refusal;
+        let code = faults.first().map_or(Code::Internal, |fault| fault.code);
+        Self { faults, rules, ..Self::of(case, Err(code)) }
+    }
+
+    fn approved<A: Asked>(self, approved: &Approved<A>) -> Self {
         Self {
             resource: Some(approved.resource().to_owned()),
             statement_id: Some(approved.statement_id().as_str().to_owned()),

@@ -11,16 +11,18 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::allowlist::Allowlist;
+use crate::asked::Asked;
 use crate::audit::{Audit, Case};
 use crate::error::{Code, Fault};
-use crate::event::{self, Doors, Item, Opened, Shape};
+use crate::event::{self, Doors, Item, Opened, Received, Shape};
 use crate::grant::Grant;
-use crate::outcome::Outcome;
-use crate::policy::{self, Budget, Timing};
+use crate::inventory;
+use crate::policy::{self, Budget, Seen, Timing, Written};
+use crate::read::Read;
 use crate::reply::{self, Answered, Failure};
-use crate::request::Request;
+use crate::request::{Operation, Request};
 use crate::resource::Own;
-use crate::statement::Statement;
+use crate::revoke::Revoke;
 
 /// The broker: an allowlist, the doors that are open, the audit, and the way to AWS.
 pub struct Broker {
@@ -32,6 +34,8 @@ pub struct Broker {
     pub doors: Doors,
     /// Where the records go.
     pub audit: Audit,
+    /// Whether a grant's policy is read before it is written, for its size; from `BROKER_POLICY_BUDGET`.
+    pub reads_first: bool,
     /// How long everything may take; in Lambda, [`Timing::DEPLOYED`].
     pub timing: Timing,
 }
@@ -96,6 +100,25 @@ impl Broker {
             const RULE: &str = "the token is a secret, and the event repeats it, where it would be shown";
             return self.audit.refused(case, vec![Fault::new("", Code::InvalidEventSourceToken, RULE)]);
         }
+        match request.operation {
+            Some(Operation::RemovePermission | Operation::RemoveLayerVersionPermission) => {
+                self.revoke(request, received, case, own, deadline).await
+            }
+            Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy) => {
+                self.read(request, received, case, own, deadline).await
+            }
+            _ => self.grant(request, received, case, own, deadline).await,
+        }
+    }
+
+    async fn grant(
+        &self,
+        request: Request<'_>,
+        received: &Received<'_>,
+        case: &Case<'_>,
+        own: &Own,
+        deadline: Instant,
+    ) -> Answered {
         let grant = match Grant::new(request) {
             Ok(grant) => grant,
             Err(faults) => return self.audit.refused(case, faults),
@@ -104,17 +127,76 @@ impl Broker {
             Ok(approved) => approved,
             Err(denied) => return self.audit.denied(case, *denied, own),
         };
-        if approved.grant().is_dry_run() {
-            let statement = Statement::expected(&approved).shown(own);
-            return self.audit.not_made(case, &approved, Ok(Outcome::WouldGrant), Some(statement));
-        }
-        let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
-        if !budget.allows_grant() {
-            return self.audit.not_made(case, &approved, Err(Code::TimedOut), None);
+        let Some(budget) = self.budget(deadline) else {
+            return self.audit.not_made(case, &approved, Written::none(Code::TimedOut));
+        };
+        if approved.asked().is_dry_run() {
+            let written = Box::pin(policy::preview(&self.client, &approved, budget)).await;
+            return self.audit.not_made(case, &approved, written);
         }
         let intent = self.audit.intent(case, approved)?;
-        let written = Box::pin(policy::write(&self.client, &intent, budget)).await;
+        let written = Box::pin(policy::add(&self.client, &intent, budget, self.reads_first)).await;
         intent.outcome(written)
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<'_>,
+        received: &Received<'_>,
+        case: &Case<'_>,
+        own: &Own,
+        deadline: Instant,
+    ) -> Answered {
+        let revoke = match Revoke::new(request) {
+            Ok(revoke) => revoke,
+            Err(faults) => return self.audit.refused(case, faults),
+        };
+        let approved = match self.allowlist.decide_revoke(revoke, received.requester(), own) {
+            Ok(approved) => approved,
+            Err(denied) => return self.audit.denied(case, *denied, own),
+        };
+        let Some(budget) = self.budget(deadline) else {
+            return self.audit.not_made(case, &approved, Written::none(Code::TimedOut));
+        };
+        if approved.asked().is_dry_run() {
+            let written = Box::pin(policy::preview_revoke(&self.client, &approved, budget)).await;
+            return self.audit.not_made(case, &approved, written);
+        }
+        let intent = self.audit.intent(case, approved)?;
+        let written = Box::pin(policy::remove(&self.client, &intent, budget)).await;
+        intent.outcome(written)
+    }
+
+    async fn read(
+        &self,
+        request: Request<'_>,
+        received: &Received<'_>,
+        case: &Case<'_>,
+        own: &Own,
+        deadline: Instant,
+    ) -> Answered {
+        let read = match Read::new(request) {
+            Ok(read) => read,
+            Err(faults) => return self.audit.refused(case, faults),
+        };
+        let admitted = match self.allowlist.decide_read(read, received.requester(), own) {
+            Ok(admitted) => admitted,
+            Err(denied) => return self.audit.read_denied(case, *denied, own),
+        };
+        let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
+        let given = admitted.read().given();
+        let Seen { mut written, document } = Box::pin(policy::read(&self.client, given, budget)).await;
+        let statements = document.as_deref().and_then(|text| inventory::of(text, given, &self.allowlist, own));
+        if document.is_some() && statements.is_none() {
+            written = Written::none(Code::Unavailable);
+        }
+        self.audit.read(case, &admitted, written, statements)
+    }
+
+    /// The time for a change, if there is enough to begin one.
+    fn budget(&self, deadline: Instant) -> Option<Budget> {
+        let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
+        budget.allows_grant().then_some(budget)
     }
 }
 

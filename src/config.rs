@@ -16,6 +16,8 @@ pub struct Config {
     pub allowlist: Allowlist,
     /// From `BROKER_SOURCES`; left out, all but `direct`.
     pub doors: Doors,
+    /// From `BROKER_POLICY_BUDGET`: `on` to read each policy before it is written; left out, `off`.
+    pub policy_budget: bool,
     /// From `AWS_LAMBDA_LOG_LEVEL`. Concerns diagnostics only; audit lines have no level to fall below.
     pub level: LevelFilter,
     /// From `AWS_REGION`.
@@ -45,7 +47,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-const KNOWN: [&str; 3] = ["BROKER_ALLOWLIST", "BROKER_ALLOWLIST_FILE", "BROKER_SOURCES"];
+const KNOWN: [&str; 4] = ["BROKER_ALLOWLIST", "BROKER_ALLOWLIST_FILE", "BROKER_SOURCES", "BROKER_POLICY_BUDGET"];
 
 impl Config {
     /// Reads a set of variables and the files that they name.
@@ -60,6 +62,7 @@ impl Config {
         }
         let allowlist = keep(&mut problems, allowlist(get("BROKER_ALLOWLIST"), get("BROKER_ALLOWLIST_FILE")));
         let doors = keep(&mut problems, doors(get("BROKER_SOURCES")));
+        let policy_budget = keep(&mut problems, policy_budget(get("BROKER_POLICY_BUDGET")));
         let level = keep(&mut problems, level(get("AWS_LAMBDA_LOG_LEVEL")));
         let region = get("AWS_REGION").filter(|region| !region.is_empty()).map(str::to_owned);
         let region = keep(&mut problems, region.ok_or(vec!["AWS_REGION: missing; Lambda sets it".to_owned()]));
@@ -68,12 +71,21 @@ impl Config {
         let endpoint = keep(&mut problems, url.map(|(name, url)| endpoint(name, url)).transpose());
         let extra_roots = given("SSL_CERT_FILE").map(|(name, path)| extra_roots(name, path)).transpose();
         let extra_roots = keep(&mut problems, extra_roots);
-        let read = (allowlist, doors, level, region, endpoint, extra_roots);
-        let (Some(allowlist), Some(doors), Some(level), Some(region), Some(endpoint), Some(extra_roots)) = read else {
+        let read = (allowlist, doors, policy_budget, level, region, endpoint, extra_roots);
+        let (
+            Some(allowlist),
+            Some(doors),
+            Some(policy_budget),
+            Some(level),
+            Some(region),
+            Some(endpoint),
+            Some(extra_roots),
+        ) = read
+        else {
             return Err(Problems(problems));
         };
         if problems.is_empty() {
-            Ok(Self { allowlist, doors, level, region, endpoint, extra_roots })
+            Ok(Self { allowlist, doors, policy_budget, level, region, endpoint, extra_roots })
         } else {
             Err(Problems(problems))
         }
@@ -115,6 +127,14 @@ fn doors(text: Option<&str>) -> Result<Doors, Vec<String>> {
         }
     }
     if problems.is_empty() { Ok(Doors::new(open)) } else { Err(problems) }
+}
+
+fn policy_budget(text: Option<&str>) -> Result<bool, Vec<String>> {
+    match text {
+        None | Some("off") => Ok(false),
+        Some("on") => Ok(true),
+        Some(_) => Err(vec!["BROKER_POLICY_BUDGET: give `on` or `off`".to_owned()]),
+    }
 }
 
 /// Lambda drops lines below the function's log level before they are stored, and audit lines are INFO.

@@ -93,7 +93,7 @@ codes! {
     TooLarge = "too_large", Malformed, 413, "too large";
     UnknownEvent = "unknown_event", Malformed, 400, "an event that fits no door";
     AmbiguousEvent = "ambiguous_event", Malformed, 400, "an event that fits more than one door or identity";
-    MethodNotAllowed = "method_not_allowed", Malformed, 405, "not a POST";
+    MethodNotAllowed = "method_not_allowed", Malformed, 405, "neither a POST nor a GET";
     InvalidBody = "invalid_body", Malformed, 400, "an unreadable body";
     UnknownField = "unknown_field", Malformed, 400, "an unknown field";
     DuplicateField = "duplicate_field", Malformed, 400, "a field given twice";
@@ -116,6 +116,7 @@ codes! {
     InvalidFunctionUrlAuthType = "invalid_function_url_auth_type", Invalid, 400, "an invalid function URL auth type";
     InvalidInvokedViaFunctionUrl = "invalid_invoked_via_function_url", Invalid, 400, "an invalid use of InvokedViaFunctionUrl";
     InvalidRevisionId = "invalid_revision_id", Invalid, 400, "an invalid revision id";
+    InvalidFingerprint = "invalid_fingerprint", Invalid, 400, "an invalid fingerprint";
 
     SourceNotEnabled = "source_not_enabled", Denied, 403, "a door that is closed on this deployment";
     Unauthenticated = "unauthenticated", Denied, 401, "no verified identity";
@@ -129,7 +130,7 @@ codes! {
     UnconfinedService = "unconfined_service", Denied, 403, "a service principal without a confined source";
     PublicGrant = "public_grant", Denied, 403, "a grant to everyone";
 
-    StatementConflict = "statement_conflict", Conflict, 409, "the statement id is taken by another grant";
+    StatementConflict = "statement_conflict", Conflict, 409, "another statement stands under this id";
 
     TargetNotFound = "target_not_found", Refused, 404, "the target does not exist";
     RevisionChanged = "revision_changed", Refused, 412, "the policy has another revision";

@@ -9,12 +9,13 @@ mod terms;
 use std::borrow::Cow;
 
 use crate::arn::{AccountId, OrganizationId, SourceArn};
+use crate::asked::{self, Asked, Given};
 use crate::error::{Broken, Code, Fault};
 use crate::principal::{Form, Principal};
 use crate::request::{Fields, Operation, Request};
-use crate::resource::{Function, LayerVersion, Own, Qualifier, Target};
+use crate::resource::{Own, Target};
 
-pub use terms::{Action, EventSourceToken, FunctionUrlAuthType, RevisionId, StatementId};
+pub use terms::{Action, EventSourceToken, Fingerprint, FunctionUrlAuthType, RevisionId, StatementId};
 
 /// The conditions of a grant, each of which narrows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,15 +48,6 @@ pub struct Grant {
     dry_run: bool,
 }
 
-/// The target exactly as it was given, which is how AWS is sent it.
-#[derive(Clone, Debug)]
-pub(crate) enum Given {
-    /// `FunctionName` and `Qualifier`.
-    Function { name: Box<str>, qualifier: Option<Qualifier> },
-    /// `LayerName` and `VersionNumber`.
-    Layer { name: Box<str>, version: i64 },
-}
-
 impl Grant {
     /// Checks a request against every rule. All broken rules are reported at once.
     pub fn new(request: Request<'_>) -> Result<Self, Vec<Fault>> {
@@ -66,27 +58,14 @@ impl Grant {
         let draft = match operation {
             Some(Operation::AddPermission) => of_function(&mut fields),
             Some(Operation::AddLayerVersionPermission) => of_layer(&mut fields),
-            // Without an operation no parameter can be called unknown.
-            None => return Err(fields.finish_unread()),
+            // Without an operation of a grant no parameter can be called unknown.
+            _ => return Err(fields.finish_unread()),
         };
         let faults = fields.finish();
         match draft {
             Some(draft) if faults.is_empty() => Ok(Self { reason, dry_run, ..draft }),
             _ => Err(faults),
         }
-    }
-
-    /// The operation that makes it.
-    pub fn operation(&self) -> Operation {
-        match self.target {
-            Target::Function(_) => Operation::AddPermission,
-            Target::LayerVersion(_) => Operation::AddLayerVersionPermission,
-        }
-    }
-
-    /// What is opened.
-    pub fn target(&self) -> &Target {
-        &self.target
     }
 
     /// What the principal may do.
@@ -104,28 +83,26 @@ impl Grant {
         &self.conditions
     }
 
-    /// The revision that the policy must still have, if the requester named one.
-    pub fn revision_id(&self) -> Option<&RevisionId> {
-        self.revision_id.as_ref()
-    }
-
-    /// Why the requester asks.
-    pub fn reason(&self) -> Option<&str> {
-        self.reason.as_deref()
-    }
-
-    /// Whether only the answer is wanted.
-    pub fn is_dry_run(&self) -> bool {
-        self.dry_run
-    }
-
     pub(crate) fn given(&self) -> &Given {
         &self.given
+    }
+}
+
+impl Asked for Grant {
+    fn operation(&self) -> Operation {
+        match self.target {
+            Target::Function(_) => Operation::AddPermission,
+            Target::LayerVersion(_) => Operation::AddLayerVersionPermission,
+        }
+    }
+
+    fn target(&self) -> &Target {
+        &self.target
     }
 
     /// The statement id: the one given, or one derived from everything that the grant means, so that
     /// the same grant asked for twice is the same statement.
-    pub fn statement_id(&self, own: &Own) -> StatementId {
+    fn statement_id(&self, own: &Own) -> StatementId {
         if let Some(id) = &self.statement_id {
             return id.clone();
         }
@@ -144,14 +121,26 @@ impl Grant {
         ];
         StatementId::derived(&canonical)
     }
+    fn revision_id(&self) -> Option<&RevisionId> {
+        self.revision_id.as_ref()
+    }
+
+    fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
+    fn grant(&self) -> Option<&Grant> {
+        Some(self)
+    }
 }
 
 /// `AddPermission`.
 fn of_function(fields: &mut Fields<'_>) -> Option<Grant> {
-    let name = fields.required("FunctionName");
-    let function = name.as_deref().and_then(|text| fields.check("FunctionName", Function::parse(text)));
-    let qualifier = fields.optional("Qualifier").and_then(|text| fields.check("Qualifier", Qualifier::parse(&text)));
-    let function = function.and_then(|function| fields.check("Qualifier", function.with_qualifier(qualifier.clone())));
+    let place = asked::function(fields);
     let statement_id = statement_id(fields);
     let action = fields.required("Action").and_then(|text| fields.check("Action", Action::of_function(&text)));
     let principal = fields.required("Principal");
@@ -171,19 +160,20 @@ fn of_function(fields: &mut Fields<'_>) -> Option<Grant> {
             .and_then(|text| fields.check("FunctionUrlAuthType", FunctionUrlAuthType::parse(&text))),
         invoked_via_function_url: fields.boolean("InvokedViaFunctionUrl"),
     };
-    let revision_id = revision_id(fields);
+    let revision_id = asked::revision_id(fields);
     wildcard_rule(fields, &conditions);
     if let Some(action) = &action {
         function_url_rules(fields, action, &conditions);
     }
+    let (target, given) = place?;
     Some(Grant {
-        target: Target::Function(function?),
+        target,
         statement_id,
         action: action?,
         principal: principal?,
         conditions,
         revision_id,
-        given: Given::Function { name: name?.into(), qualifier },
+        given,
         reason: None,
         dry_run: false,
     })
@@ -191,14 +181,7 @@ fn of_function(fields: &mut Fields<'_>) -> Option<Grant> {
 
 /// `AddLayerVersionPermission`.
 fn of_layer(fields: &mut Fields<'_>) -> Option<Grant> {
-    let name = fields.required("LayerName");
-    let version = fields.integer("VersionNumber").and_then(|number| {
-        // AWS: "Layer Version Cannot be less than 1".
-        const RULE: Broken = Broken::new(Code::InvalidVersionNumber, "a layer version number is at least 1");
-        fields.check("VersionNumber", if number >= 1 { Ok(number) } else { Err(RULE) })
-    });
-    let layer =
-        name.as_deref().and_then(|text| fields.check("LayerName", LayerVersion::parse(text, version.unwrap_or(1))));
+    let place = asked::layer(fields);
     let statement_id = statement_id(fields);
     let action = fields.required("Action").and_then(|text| fields.check("Action", Action::of_layer(&text)));
     let principal = fields.required("Principal");
@@ -206,16 +189,16 @@ fn of_layer(fields: &mut Fields<'_>) -> Option<Grant> {
     // What AWS makes of an organization beside an account is documented for functions only. Whichever it
     // is, the allowlist has to allow both.
     let organization = organization(fields, "OrganizationId");
-    let revision_id = revision_id(fields);
-    let version = version?;
+    let revision_id = asked::revision_id(fields);
+    let (target, given) = place?;
     Some(Grant {
-        target: Target::LayerVersion(layer?),
+        target,
         statement_id,
         action: action?,
         principal: principal?,
         conditions: Conditions { organization, ..Conditions::default() },
         revision_id,
-        given: Given::Layer { name: name?.into(), version },
+        given,
         reason: None,
         dry_run: false,
     })
@@ -223,10 +206,6 @@ fn of_layer(fields: &mut Fields<'_>) -> Option<Grant> {
 
 fn statement_id(fields: &mut Fields<'_>) -> Option<StatementId> {
     fields.optional("StatementId").and_then(|text| fields.check("StatementId", StatementId::parse(&text)))
-}
-
-fn revision_id(fields: &mut Fields<'_>) -> Option<RevisionId> {
-    fields.optional("RevisionId").and_then(|text| fields.check("RevisionId", RevisionId::parse(&text)))
 }
 
 fn organization(fields: &mut Fields<'_>, name: &'static str) -> Option<OrganizationId> {

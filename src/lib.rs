@@ -23,11 +23,14 @@
 //! | [`request`] | the wire shape; unknown, doubled and mistyped fields |
 //! | [`arn`], [`principal`], [`resource`] | ids, parsed once |
 //! | `json` | objects from outside, read without losing anything |
+//! | [`asked`] | what a grant, a revoke and a read have in common |
 //! | [`grant`] | every rule that AWS documents |
+//! | [`revoke`], [`read`] | the same for taking a statement away and for looking |
 //! | [`allowlist`] | the decision |
 //! | [`policy`] | the careful write |
 //! | `secret` | the token, kept out of everything that is shown |
 //! | `statement` | statements, compared by meaning |
+//! | `inventory` | a policy, told to a person |
 //! | [`audit`] | the two records |
 //! | [`reply`] | the answer in the source's shape |
 //! | [`error`], [`outcome`] | every ending: one table |
@@ -36,6 +39,7 @@
 
 pub mod allowlist;
 pub mod arn;
+pub mod asked;
 pub mod audit;
 pub mod aws;
 pub mod broker;
@@ -44,6 +48,7 @@ pub mod connection;
 pub mod error;
 pub mod event;
 pub mod grant;
+mod inventory;
 mod json;
 #[cfg(feature = "local")]
 pub mod local;
@@ -51,9 +56,11 @@ pub mod log;
 pub mod outcome;
 pub mod policy;
 pub mod principal;
+pub mod read;
 pub mod reply;
 pub mod request;
 pub mod requester;
 pub mod resource;
+pub mod revoke;
 mod secret;
 mod statement;

@@ -53,6 +53,13 @@ async fn serve(config: Config, audit: Audit) -> Result<(), Failure> {
         connection.warm(&url).await;
     }
     tracing::info!(rules = config.allowlist.len() as u64, doors = config.doors.names(), "ready");
-    let broker = Broker { client, allowlist: config.allowlist, doors: config.doors, audit, timing: Timing::DEPLOYED };
+    let broker = Broker {
+        client,
+        allowlist: config.allowlist,
+        doors: config.doors,
+        audit,
+        reads_first: config.policy_budget,
+        timing: Timing::DEPLOYED,
+    };
     Ok(runtime::run(&broker).await?)
 }

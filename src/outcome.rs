@@ -1,4 +1,4 @@
-//! The seven words a request can end with.
+//! The words a request can end with.
 
 /// The outcome of a request, the same word in reply and audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,8 +7,16 @@ pub enum Outcome {
     Granted,
     /// A statement of the same meaning was there under this id.
     AlreadyGranted,
-    /// A dry run: the grant is valid and allowed; AWS was not asked.
+    /// A dry run: the grant is valid and allowed, and no statement stands under its id.
     WouldGrant,
+    /// The statement is gone from the policy, and AWS confirmed it.
+    Revoked,
+    /// No statement stood under this id.
+    AlreadyRevoked,
+    /// A dry run: the statement stands there, and may be revoked.
+    WouldRevoke,
+    /// The policy was read.
+    Read,
     /// The requester, the door or the allowlist does not permit it.
     Denied,
     /// The document is malformed or breaks AWS's rules.
@@ -21,10 +29,14 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, the good ones first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Granted,
         Self::AlreadyGranted,
         Self::WouldGrant,
+        Self::Revoked,
+        Self::AlreadyRevoked,
+        Self::WouldRevoke,
+        Self::Read,
         Self::Denied,
         Self::Rejected,
         Self::Conflict,
@@ -37,6 +49,10 @@ impl Outcome {
             Self::Granted => "granted",
             Self::AlreadyGranted => "already_granted",
             Self::WouldGrant => "would_grant",
+            Self::Revoked => "revoked",
+            Self::AlreadyRevoked => "already_revoked",
+            Self::WouldRevoke => "would_revoke",
+            Self::Read => "read",
             Self::Denied => "denied",
             Self::Rejected => "rejected",
             Self::Conflict => "conflict",

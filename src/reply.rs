@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 use crate::audit::{Recorded, Unrecorded, Verdict};
 use crate::error::{Code, Delivery};
 use crate::event::{Door, Item, Shape};
+use crate::grant::Fingerprint;
 use crate::outcome::Outcome;
+use crate::policy::Fill;
 
 /// Most broken rules, and most allowlist rules, that one reply lists; the replies to a batch share them,
 /// with one for each at least, so that the whole stays within Lambda's limit for a response.
@@ -62,9 +64,15 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     statement: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     revision_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a Fill>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statements: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rules: Vec<RuleReason<'a>>,
 }
@@ -220,8 +228,11 @@ fn document(answered: &Answered, request_id: &str, most_listed: usize) -> Box<Ra
         resource: verdict.resource.as_deref(),
         statement_id: verdict.statement_id.as_deref(),
         statement: verdict.statement.as_deref(),
+        fingerprint: verdict.fingerprint.as_ref().map(Fingerprint::as_str),
         revision_id: verdict.revision_id.as_deref(),
         rule: verdict.rule.as_deref(),
+        policy: verdict.policy.as_ref(),
+        statements: verdict.statements.as_deref(),
         rules: verdict
             .rules
             .iter()

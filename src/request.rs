@@ -1,4 +1,5 @@
-//! The wire shape of a request: `operation`, `parameters`, `reason`, `dryRun`, and nothing else.
+//! The wire shape of a request: `operation`, `parameters`, `reason`, `dryRun`, to a revoke `fingerprint`, and
+//! nothing else.
 //!
 //! Reading never stops at the first mistake: every unknown, doubled, missing or mistyped field is
 //! reported together with every broken rule that the values themselves show.
@@ -9,6 +10,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 
 use crate::error::{Broken, Code, Fault};
+use crate::grant::Fingerprint;
 use crate::json::{self, NotAnObject, Object};
 use crate::secret::Secrets;
 
@@ -20,25 +22,49 @@ pub const MOST_REASON_CHARS: usize = 512;
 
 const SHOWN: &str = "the token is a secret, and another field repeats it, where it would be shown";
 
-/// The operations of AWS that the broker offers, under AWS's own names.
+/// The operations that the broker offers, under AWS's own names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Lambda's `AddPermission`.
     AddPermission,
     /// Lambda's `AddLayerVersionPermission`.
     AddLayerVersionPermission,
+    /// Lambda's `RemovePermission`.
+    RemovePermission,
+    /// Lambda's `RemoveLayerVersionPermission`.
+    RemoveLayerVersionPermission,
+    /// Lambda's `GetPolicy`.
+    GetPolicy,
+    /// Lambda's `GetLayerVersionPolicy`.
+    GetLayerVersionPolicy,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 2] = [Self::AddPermission, Self::AddLayerVersionPermission];
+    pub const ALL: [Self; 6] = [
+        Self::AddPermission,
+        Self::AddLayerVersionPermission,
+        Self::RemovePermission,
+        Self::RemoveLayerVersionPermission,
+        Self::GetPolicy,
+        Self::GetLayerVersionPolicy,
+    ];
 
     /// AWS's name of it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AddPermission => "AddPermission",
             Self::AddLayerVersionPermission => "AddLayerVersionPermission",
+            Self::RemovePermission => "RemovePermission",
+            Self::RemoveLayerVersionPermission => "RemoveLayerVersionPermission",
+            Self::GetPolicy => "GetPolicy",
+            Self::GetLayerVersionPolicy => "GetLayerVersionPolicy",
         }
+    }
+
+    /// Whether it takes a statement away.
+    const fn is_revoke(self) -> bool {
+        matches!(self, Self::RemovePermission | Self::RemoveLayerVersionPermission)
     }
 }
 
@@ -49,8 +75,10 @@ pub struct Request<'a> {
     pub operation: Option<Operation>,
     /// Why the requester asks, for the audit.
     pub reason: Option<Cow<'a, str>>,
-    /// Whether only the answer is wanted, not the grant.
+    /// Whether only the answer is wanted, not the change.
     pub dry_run: bool,
+    /// The meaning that a statement must still have to be revoked.
+    pub fingerprint: Option<Fingerprint>,
     parameters: Option<Object<'a>>,
     faults: Vec<Fault>,
     secrets: Secrets,
@@ -69,13 +97,17 @@ impl<'a> Request<'a> {
             }
             NotAnObject::OtherType => Fault::new("", Code::NotAnObject, "the request is a JSON object"),
         })?;
-        let secrets = Secrets::of(&object);
-        let shown = secrets.stand_elsewhere(&object);
+        let parameters = object.object("parameters");
+        let secrets = Secrets::of(&object, parameters.as_ref());
+        let shown = secrets.stand_elsewhere(&object, parameters.as_ref());
         let mut fields = Fields::new("", object, secrets.clone());
         let operation = fields.required("operation").and_then(|name| {
             let operation = Operation::ALL.into_iter().find(|operation| operation.as_str() == name);
-            const RULE: Broken =
-                Broken::new(Code::InvalidOperation, "the operation is `AddPermission` or `AddLayerVersionPermission`");
+            const RULE: Broken = Broken::new(
+                Code::InvalidOperation,
+                "the operation is one of `AddPermission`, `RemovePermission`, `GetPolicy` for a function, \
+                 `AddLayerVersionPermission`, `RemoveLayerVersionPermission`, `GetLayerVersionPolicy` for a layer",
+            );
             fields.check("operation", operation.ok_or(RULE))
         });
         let reason = fields.optional("reason").and_then(|text| {
@@ -85,12 +117,15 @@ impl<'a> Request<'a> {
             fields.check("reason", if fits { Ok(text) } else { Err(RULE) })
         });
         let dry_run = fields.boolean("dryRun").unwrap_or(false);
-        let parameters = fields.object("parameters");
+        let revokes = operation.is_some_and(Operation::is_revoke);
+        let fingerprint = if revokes { fields.optional("fingerprint") } else { None };
+        let fingerprint = fingerprint.and_then(|text| fields.check("fingerprint", Fingerprint::parse(&text)));
+        let parameters = fields.object("parameters", parameters);
         let mut faults = fields.finish();
         if shown {
             faults.push(Fault::new("/parameters/EventSourceToken", Code::InvalidEventSourceToken, SHOWN));
         }
-        Ok(Self { operation, reason, dry_run, parameters, faults, secrets })
+        Ok(Self { operation, reason, dry_run, fingerprint, parameters, faults, secrets })
     }
 
     /// The texts that no stream and no reply may show.
@@ -177,18 +212,18 @@ impl<'a> Fields<'a> {
         number
     }
 
-    fn object(&mut self, name: &'static str) -> Option<Object<'a>> {
-        let Some(value) = self.take(name) else {
+    /// An object that must be there, as it was read before; `None` if it was none.
+    fn object(&mut self, name: &'static str, read: Option<Object<'a>>) -> Option<Object<'a>> {
+        if self.take(name).is_none() {
             if !self.object.has(name) {
                 self.fault(name, Code::MissingField, "this field is required");
             }
             return None;
-        };
-        let object = Object::within(value);
-        if object.is_none() {
+        }
+        if read.is_none() {
             self.fault(name, Code::WrongType, "this field is an object");
         }
-        object
+        read
     }
 
     /// Keeps a parsed value, or notes the rule that it breaks.

@@ -24,9 +24,8 @@ pub(crate) struct Secrets(Vec<Box<str>>);
 
 impl Secrets {
     /// Every value of the field or of a misspelling of it, of whatever type, in the document or its parameters.
-    pub(crate) fn of(document: &Object<'_>) -> Self {
-        let parameters = document.object("parameters").unwrap_or_default();
-        let members = document.members.iter().chain(&parameters.members);
+    pub(crate) fn of(document: &Object<'_>, parameters: Option<&Object<'_>>) -> Self {
+        let members = document.members.iter().chain(parameters.map_or(&[][..], |object| &object.members));
         let values = members.filter(|(name, _)| nearly_equal(FIELD, name)).map(|(_, value)| {
             let text = json::string(value).unwrap_or_else(|| value.get().into());
             Box::<str>::from(text)
@@ -54,12 +53,11 @@ impl Secrets {
 
     /// Whether another field of a document holds one as well. Only strings can: any other value is of
     /// the wrong type or has no text of its own.
-    pub(crate) fn stand_elsewhere(&self, document: &Object<'_>) -> bool {
+    pub(crate) fn stand_elsewhere(&self, document: &Object<'_>, parameters: Option<&Object<'_>>) -> bool {
         if self.0.is_empty() {
             return false;
         }
-        let parameters = document.object("parameters").unwrap_or_default();
-        let others = document.members.iter().chain(&parameters.members);
+        let others = document.members.iter().chain(parameters.map_or(&[][..], |object| &object.members));
         let mut others = others.filter(|(name, _)| name != FIELD).filter_map(|(_, value)| json::string(value));
         others.any(|text| self.are_in(&text))
     }

@@ -4,14 +4,18 @@
 //! condition with its own key spelling, and older statements have another order. Both sides are
 //! therefore brought into one form before they are compared. Recorded from AWS in November 2025.
 
+mod request;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::allowlist::Approved;
 use crate::arn::AccountId;
+use crate::grant::Fingerprint;
 use crate::principal::Form;
 use crate::resource::Own;
 
@@ -98,6 +102,53 @@ impl<'a> Document<'a> {
 struct JustSid<'a> {
     #[serde(borrow, default)]
     sid: Cow<'a, str>,
+}
+
+/// One statement of a policy.
+pub(crate) enum Standing {
+    /// One that the canonical form covers.
+    Statement(Box<Statement>),
+    /// One of another shape, without its secrets.
+    Foreign(Box<RawValue>),
+}
+
+/// Every statement of a policy document, in order; `None` if the document cannot be read.
+pub(crate) fn all(policy: &str) -> Option<Vec<Standing>> {
+    let document: Document<'_> = serde_json::from_str(policy).ok()?;
+    document.statements()?.into_iter().map(Standing::of).collect()
+}
+
+impl Standing {
+    fn of(raw: &RawValue) -> Option<Self> {
+        if let Some(statement) = Statement::parse(raw.get()) {
+            return Some(Self::Statement(Box::new(statement)));
+        }
+        let mut value: Value = serde_json::from_str(raw.get()).ok()?;
+        hide_tokens(&mut value);
+        Some(Self::Foreign(serde_json::value::to_raw_value(&value).ok()?))
+    }
+
+    /// The statement as AWS writes it, for replies; a token is only said to be there.
+    pub(crate) fn shown(&self, own: &Own) -> Box<RawValue> {
+        match self {
+            Self::Statement(statement) => statement.shown(own),
+            Self::Foreign(raw) => raw.clone(),
+        }
+    }
+}
+
+/// Under whatever operator the key of a token stands, and however it is written.
+fn hide_tokens(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.iter_mut().for_each(|(key, value)| match key.eq_ignore_ascii_case(TOKEN_KEY) {
+                true => *value = Value::from("present"),
+                false => hide_tokens(value),
+            })
+        }
+        Value::Array(values) => values.iter_mut().for_each(hide_tokens),
+        _ => {}
+    }
 }
 
 /// What a policy has under a statement id.
@@ -195,6 +246,73 @@ impl Statement {
         &self.sid
     }
 
+    /// What it means, with its id and its resource, as a digest. A token is only said to be there, so that
+    /// nobody can try tokens against it.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let mut shown = self.clone();
+        for ((_, key), values) in &mut shown.conditions {
+            if key == TOKEN_KEY {
+                *values = vec!["present".to_owned()];
+            }
+        }
+        Fingerprint::of(&shown.canonical())
+    }
+
+    /// Everything in it as one text, the same for two statements only if they are equal.
+    pub(crate) fn canonical(&self) -> String {
+        let (kind, party) = match &self.principal {
+            Party::Everyone => ("everyone", String::new()),
+            Party::Account(account) => ("account", account.to_string()),
+            Party::Aws(aws) => ("aws", aws.clone()),
+            Party::Service(service) => ("service", service.clone()),
+        };
+        let conditions: Vec<_> =
+            self.conditions.iter().map(|((operator, key), values)| (operator, key, values)).collect();
+        let parts = (&self.sid, self.allow, kind, party, &self.action, &self.resource, conditions);
+        serde_json::to_string(&parts).unwrap_or_default()
+    }
+
+    /// How many bytes of a policy it takes, as AWS writes it.
+    pub(crate) fn bytes(&self) -> usize {
+        let token = |(key, values): (&(String, String), &Vec<String>)| match key.1 == TOKEN_KEY {
+            true => values.first().map(|token| token.len()),
+            false => None,
+        };
+        let shown = self.shown_in(self.resource.split(':').nth(1).unwrap_or_default()).get().len();
+        self.conditions.iter().find_map(token).map_or(shown, |token| shown + token - "present".len())
+    }
+
+    /// The same under no id.
+    pub(crate) fn without_sid(&self) -> Self {
+        Self { sid: String::new(), ..self.clone() }
+    }
+
+    /// What would grant the same to an organization, if it grants to one account.
+    pub(crate) fn to_any_organization(&self) -> Option<Self> {
+        const SOME_ORGANIZATION: &str = "o-0000000000";
+        let key = ("stringequals".to_owned(), "aws:principalorgid".to_owned());
+        if !matches!(self.principal, Party::Account(_)) || self.conditions.contains_key(&key) {
+            return None;
+        }
+        let mut one = Self { principal: Party::Everyone, ..self.clone() };
+        one.conditions.insert(key, vec![SOME_ORGANIZATION.to_owned()]);
+        Some(one)
+    }
+
+    /// The source ARN, if it has one.
+    pub(crate) fn source_arn(&self) -> Option<&str> {
+        let key = ("arnlike".to_owned(), "aws:sourcearn".to_owned());
+        self.conditions.get(&key)?.first().map(String::as_str)
+    }
+
+    /// The same with another source ARN.
+    pub(crate) fn from(&self, source_arn: &str) -> Self {
+        let mut one = self.clone();
+        let key = ("arnlike".to_owned(), "aws:sourcearn".to_owned());
+        one.conditions.insert(key, vec![source_arn.to_owned()]);
+        one
+    }
+
     /// Whether it lets in anything beyond what was asked: another effect, principal or action, or a
     /// condition that is gone. A source account may be gone beside a source ARN that names it.
     pub(crate) fn is_wider_than(&self, asked: &Self) -> bool {
@@ -208,18 +326,21 @@ impl Statement {
 
     /// The account that the condition on the source ARN names.
     fn source_account(&self) -> Option<&str> {
-        let key = ("arnlike".to_owned(), "aws:sourcearn".to_owned());
-        self.conditions.get(&key)?.first()?.split(':').nth(4)
+        self.source_arn()?.split(':').nth(4)
     }
 
     /// The statement as AWS writes it, for replies; a token is only said to be there.
     pub(crate) fn shown(&self, own: &Own) -> Box<RawValue> {
-        let mut condition: BTreeMap<&str, BTreeMap<&str, Value<'_>>> = BTreeMap::new();
+        self.shown_in(own.partition())
+    }
+
+    fn shown_in(&self, partition: &str) -> Box<RawValue> {
+        let mut condition: BTreeMap<&str, BTreeMap<&str, OneOf<'_>>> = BTreeMap::new();
         for ((operator, key), values) in &self.conditions {
             let value = match values.as_slice() {
-                _ if key == TOKEN_KEY => Value::One("present"),
-                [one] => Value::One(one),
-                many => Value::Many(many),
+                _ if key == TOKEN_KEY => OneOf::One("present"),
+                [one] => OneOf::One(one),
+                many => OneOf::Many(many),
             };
             condition.entry(spelt(operator)).or_default().insert(spelt(key), value);
         }
@@ -230,7 +351,7 @@ impl Statement {
             principal: match &self.principal {
                 Party::Everyone => ShownPrincipal::Everyone("*"),
                 Party::Account(account) => {
-                    root = format!("arn:{}:iam::{account}:root", own.partition());
+                    root = format!("arn:{partition}:iam::{account}:root");
                     ShownPrincipal::Of(BTreeMap::from([("AWS", root.as_str())]))
                 }
                 Party::Aws(aws) => ShownPrincipal::Of(BTreeMap::from([("AWS", aws.as_str())])),
@@ -304,7 +425,7 @@ struct Shown<'a> {
     action: &'a str,
     resource: &'a str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    condition: BTreeMap<&'a str, BTreeMap<&'a str, Value<'a>>>,
+    condition: BTreeMap<&'a str, BTreeMap<&'a str, OneOf<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -316,7 +437,7 @@ enum ShownPrincipal<'a> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Value<'a> {
+enum OneOf<'a> {
     One(&'a str),
     Many(&'a [String]),
 }

@@ -36,5 +36,5 @@ fn reasons(allowlist: &Value, document: &Value, requester: &Requester) -> Vec<(S
     let allowlist = Allowlist::parse(&allowlist.to_string()).unwrap();
     let Err(denied) = decide(&allowlist, document, requester) else { return Vec::new() };
     let reason = |pointer: &str| pointer.trim_start_matches("/parameters/").to_owned();
-    denied.faults.iter().map(|fault| (reason(&fault.pointer), fault.code.as_str())).collect()
+    denied.refusal.faults.iter().map(|fault| (reason(&fault.pointer), fault.code.as_str())).collect()
 }

@@ -12,8 +12,9 @@ use permission_broker::local::stage::Stage;
 use crate::support::process::{SIGNED, Served, broker, http, scratch, written};
 use crate::support::{event_files, json, path, string, text};
 
-const SUMMARY: &str = "45 events, 50 requests\n  \
-     22 granted, 3 already_granted, 2 would_grant, 13 denied, 6 rejected, 1 conflict, 3 failed\n";
+const SUMMARY: &str = "48 events, 53 requests\n  \
+     22 granted, 3 already_granted, 2 would_grant, 1 revoked, 1 already_revoked, 1 read, 13 denied, 6\n    \
+     rejected, 1 conflict, 3 failed\n";
 
 #[test]
 fn without_a_command_every_example_is_played() {
@@ -161,7 +162,10 @@ fn what_is_served_answers_and_is_kept() {
     assert!(served.greeting.contains(&format!("curl -s http://{}/grants", served.api)), "{}", served.greeting);
     let (status, reply) = http(&served.api, "POST", "/grants", "", &request);
     assert_eq!((status, string(&json(&reply), "outcome")), (201, "granted"));
-    assert_eq!(http(&served.api, "GET", "/grants", "", "").0, 405);
+    assert_eq!(http(&served.api, "PUT", "/grants", "", &request).0, 405);
+    let (status, reply) = http(&served.api, "GET", "/grants?FunctionName=orders&Qualifier=live", "", "");
+    assert_eq!((status, string(&json(&reply), "outcome")), (200, "read"));
+    assert_eq!(json(&reply)["statements"][0]["rule"], "partner");
     assert_eq!(http(&served.api, "POST", "/", "", &request).0, 404);
     let policy = "/2015-03-31/functions/orders/policy?Qualifier=live";
     let (status, reply) = http(&served.control_plane, "GET", policy, SIGNED, "");

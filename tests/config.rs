@@ -77,8 +77,8 @@ fn every_problem_is_reported_at_once() {
     let of = |sentence: &String| sentence.split(": ").take(2).collect::<Vec<_>>().join(": ");
     let places: Vec<String> = found.sentences().iter().map(of).collect();
     let wanted = [
-        "BROKER_SOURCE: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_SOURCES",
-        "BROKER_: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_SOURCES",
+        "BROKER_SOURCE: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_SOURCES, BROKER_POLICY_BUDGET",
+        "BROKER_: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_SOURCES, BROKER_POLICY_BUDGET",
         "BROKER_ALLOWLIST: /0/accounts/0",
         "BROKER_ALLOWLIST: /0/organizations/0",
         "BROKER_ALLOWLIST: /1/id",

@@ -83,9 +83,8 @@ impl Came {
     fn decision(&self) -> Value {
         let mut line = self.line.clone();
         // Behind the queue a grant is confirmed by reading it, so that door has one call more.
-        let own =
-            ["timestamp", "eventId", "door", "requester", "awsRequestId", "durationMs", "calls", "confirmedByRead"];
-        for own in own {
+        let own = ["timestamp", "eventId", "door", "requester", "awsRequestId", "durationMs", "calls"];
+        for own in own.into_iter().chain(["confirmedByRead", "policyBytes"]) {
             line.as_object_mut().unwrap().remove(own);
         }
         line

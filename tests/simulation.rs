@@ -251,6 +251,7 @@ fn broker(aws: &Aws) -> Broker {
     let config = Config {
         allowlist: Allowlist::parse(r#"{"accounts":["210987654321"]}"#).unwrap(),
         doors: Doors::new([Door::Sqs]),
+        policy_budget: false,
         level: tracing_subscriber::filter::LevelFilter::INFO,
         region: "us-east-1".to_owned(),
         endpoint: Some("http://lambda.invalid".to_owned()),
@@ -263,6 +264,7 @@ fn broker(aws: &Aws) -> Broker {
         allowlist: config.allowlist,
         doors: config.doors,
         audit: Audit::new(io::sink()),
+        reads_first: false,
         timing: Timing::DEPLOYED,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use permission_broker::asked::Asked;
 use permission_broker::resource::Own;
 use serde_json::{Value, json};
 

@@ -12,11 +12,13 @@ use aws_smithy_types::date_time::Format;
 use serde::Serialize;
 
 use super::Case;
-use crate::allowlist::Approved;
+use crate::allowlist::{Admitted, Approved, Refusal};
+use crate::asked::Asked;
 use crate::error::{Code, Fault, Kind};
-use crate::grant::Grant;
+use crate::grant::{Fingerprint, Grant, RevisionId, StatementId};
 use crate::outcome::Outcome;
-use crate::policy::Written;
+use crate::policy::{Fill, Written};
+use crate::read::Read;
 
 /// Most bytes of one value, as JSON; a source ARN may have 10,000 characters.
 const MOST_VALUE: usize = 2048;
@@ -59,7 +61,7 @@ pub(super) struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     operation: Option<&'static str>,
     #[serde(flatten)]
-    grant: Option<Parties<'a>>,
+    asked: Option<About<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,12 +84,29 @@ pub(super) struct Line<'a> {
     duration_ms: Option<f64>,
 }
 
-/// The grant, with every party that it names.
+/// What is asked for; of a grant, every party that it names.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct About<'a> {
+    target: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statement_id: Option<&'a str>,
+    #[serde(flatten)]
+    parties: Option<Parties<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
+}
+
+/// Whom a grant lets do what.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Parties<'a> {
-    target: Cow<'a, str>,
-    statement_id: &'a str,
     action: Cow<'a, str>,
     principal: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,12 +121,6 @@ struct Parties<'a> {
     invoked_via_function_url: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_source_token: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revision_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    dry_run: bool,
 }
 
 #[derive(Serialize)]
@@ -136,6 +149,10 @@ struct Calls<'a> {
     confirmed_by_read: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     statement_differs: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_bytes_before: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_bytes: Option<usize>,
 }
 
 impl<'a> Line<'a> {
@@ -160,7 +177,7 @@ impl<'a> Line<'a> {
                 None => Cow::Borrowed("direct"),
             }),
             operation: case.operation.map(|operation| operation.as_str()),
-            grant: None,
+            asked: None,
             rule: None,
             decision: None,
             outcome: None,
@@ -174,29 +191,40 @@ impl<'a> Line<'a> {
         }
     }
 
-    pub(super) fn approved(self, approved: &'a Approved) -> Self {
-        let line = self.grant(approved.grant(), approved.resource(), approved.statement_id().as_str());
+    pub(super) fn approved<A: Asked>(self, approved: &'a Approved<A>) -> Self {
+        let line = self.asked(approved.asked(), approved.resource(), approved.statement_id());
         Self { rule: Some(approved.rule()), decision: Some("allowed"), ..line }
     }
 
-    pub(super) fn grant(self, grant: &'a Grant, resource: &'a str, statement_id: &'a str) -> Self {
-        let conditions = grant.conditions();
-        let parties = Parties {
+    pub(super) fn admitted(self, admitted: &'a Admitted) -> Self {
+        let line = self.read(admitted.read(), admitted.resource());
+        Self { rule: Some(admitted.rule()), decision: Some("allowed"), ..line }
+    }
+
+    pub(super) fn asked(self, asked: &'a impl Asked, resource: &'a str, statement_id: &'a StatementId) -> Self {
+        let about = About {
             target: cut(resource, MOST_VALUE),
-            statement_id,
-            action: cut(grant.action().as_str(), MOST_WORD),
-            principal: cut(grant.principal().as_str(), MOST_VALUE),
-            source_arn: conditions.source_arn.as_ref().map(|arn| cut(arn.as_str(), MOST_VALUE)),
-            source_account: conditions.source_account.map(|account| account.to_string()),
-            organization_id: conditions.organization.as_ref().map(|id| id.as_str()),
-            function_url_auth_type: conditions.function_url_auth_type.map(|auth| auth.as_str()),
-            invoked_via_function_url: conditions.invoked_via_function_url,
-            event_source_token: conditions.event_source_token.as_ref().map(|_| "present"),
-            revision_id: grant.revision_id().map(|id| id.as_str()),
-            reason: grant.reason().map(|reason| cut(reason, MOST_REASON)),
-            dry_run: grant.is_dry_run(),
+            statement_id: Some(statement_id.as_str()),
+            parties: asked.grant().map(Parties::of),
+            fingerprint: asked.fingerprint().map(Fingerprint::as_str),
+            revision_id: asked.revision_id().map(RevisionId::as_str),
+            reason: asked.reason().map(|reason| cut(reason, MOST_REASON)),
+            dry_run: asked.is_dry_run(),
         };
-        Self { grant: Some(parties), ..self }
+        Self { asked: Some(about), ..self }
+    }
+
+    pub(super) fn read(self, read: &'a Read, resource: &'a str) -> Self {
+        let about = About {
+            target: cut(resource, MOST_VALUE),
+            statement_id: None,
+            parties: None,
+            fingerprint: None,
+            revision_id: None,
+            reason: read.reason().map(|reason| cut(reason, MOST_REASON)),
+            dry_run: false,
+        };
+        Self { asked: Some(about), ..self }
     }
 
     pub(super) fn ended(self, ending: Result<Outcome, Code>) -> Self {
@@ -223,9 +251,12 @@ impl<'a> Line<'a> {
         Self { errors: faults.iter().take(MOST_LISTED).map(of).collect(), ..self }
     }
 
-    pub(super) fn rules(self, rules: &'a [(Box<str>, Code)]) -> Self {
+    pub(super) fn refusal(self, refusal: &'a Refusal) -> Self {
+        let Refusal { faults, rules } = refusal;
+        let code = faults.first().map_or(Code::Internal, |fault| fault.code);
         let of = |(rule, code): &'a (Box<str>, Code)| RuleReason { rule, code: code.as_str() };
-        Self { rules: rules.iter().take(MOST_LISTED).map(of).collect(), rules_checked: Some(rules.len()), ..self }
+        let line = self.ended(Err(code)).faults(faults);
+        Self { rules: rules.iter().take(MOST_LISTED).map(of).collect(), rules_checked: Some(rules.len()), ..line }
     }
 
     pub(super) fn written(self, written: &'a Written) -> Self {
@@ -236,8 +267,11 @@ impl<'a> Line<'a> {
             aws_code: written.aws_code.as_deref(),
             confirmed_by_read: written.confirmed_by_read,
             statement_differs: written.differs,
+            policy_bytes_before: written.policy.as_ref().and_then(Fill::bytes_before),
+            policy_bytes: written.policy.as_ref().map(Fill::bytes),
         };
-        let level = if written.differs { "WARN" } else { self.level };
+        let remarkable = written.differs || written.policy.as_ref().is_some_and(Fill::is_nearly_full);
+        let level = if remarkable && self.level == "INFO" { "WARN" } else { self.level };
         Self { written: Some(calls), level, ..self }
     }
 
@@ -246,6 +280,22 @@ impl<'a> Line<'a> {
         self.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Ascii))?;
         bytes.push(b'\n');
         Ok(bytes)
+    }
+}
+
+impl<'a> Parties<'a> {
+    fn of(grant: &'a Grant) -> Self {
+        let conditions = grant.conditions();
+        Self {
+            action: cut(grant.action().as_str(), MOST_WORD),
+            principal: cut(grant.principal().as_str(), MOST_VALUE),
+            source_arn: conditions.source_arn.as_ref().map(|arn| cut(arn.as_str(), MOST_VALUE)),
+            source_account: conditions.source_account.map(|account| account.to_string()),
+            organization_id: conditions.organization.as_ref().map(|id| id.as_str()),
+            function_url_auth_type: conditions.function_url_auth_type.map(|auth| auth.as_str()),
+            invoked_via_function_url: conditions.invoked_via_function_url,
+            event_source_token: conditions.event_source_token.as_ref().map(|_| "present"),
+        }
     }
 }
 

@@ -4,6 +4,9 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
 use super::{Door, Doors, Item, Opened, Received, Shape, door_of};
 use crate::arn::AccountId;
 use crate::error::{Code, Fault};
@@ -16,14 +19,52 @@ pub(super) fn http<'a>(event: &Object<'a>) -> Result<Received<'a>, Fault> {
     let context = inner(event, "requestContext")?.unwrap_or_default();
     let http = inner(&context, "http")?;
     let method = event.string("httpMethod").or_else(|| http?.string("method"));
-    if method.as_deref() != Some("POST") {
-        return Err(Fault::new("", Code::MethodNotAllowed, "a grant is asked for with POST"));
-    }
+    let reads = match method.as_deref() {
+        Some("POST") => false,
+        Some("GET") => true,
+        _ => return Err(Fault::new("", Code::MethodNotAllowed, "a change is asked for with POST, a policy with GET")),
+    };
     let requester = identity(&context)?;
+    if reads {
+        // What somebody meant to change is not read instead.
+        if event.string("body").is_some_and(|body| !body.is_empty()) {
+            return Err(Fault::new("", Code::MethodNotAllowed, "a body goes with POST"));
+        }
+        return Ok(Received { requester, text: Cow::Owned(query(event)?) });
+    }
     let body = event.string("body").unwrap_or_default();
     let encoded = event.get("isBase64Encoded").is_some_and(|value| value.get() == "true");
     let text = if encoded { Cow::Owned(decode(&body)?) } else { body };
     Ok(Received { requester, text })
+}
+
+/// The read that a query asks for: the parameters of `GetLayerVersionPolicy` if it names a layer, else
+/// of `GetPolicy`, and the requester's `reason`.
+fn query(event: &Object<'_>) -> Result<String, Fault> {
+    let values = inner(event, "queryStringParameters")?.unwrap_or_default();
+    // REST APIs hand over the last of two equal names; the other one stands only here.
+    let lists = inner(event, "multiValueQueryStringParameters")?.unwrap_or_default();
+    let doubled = |(_, list): &(Cow<'_, str>, &RawValue)| json::array(list.get()).is_none_or(|list| list.len() != 1);
+    if lists.members.iter().any(doubled) {
+        return Err(Fault::new("", Code::DuplicateField, "the query gives a parameter twice"));
+    }
+    let mut document = Map::new();
+    let mut parameters = Map::new();
+    for (name, value) in &values.members {
+        let text = json::string(value).unwrap_or_default();
+        if name == "reason" {
+            document.insert(name.to_string(), text.into());
+        } else if name == "VersionNumber" {
+            let number: Option<i64> = text.parse().ok();
+            parameters.insert(name.to_string(), number.map_or_else(|| text.into(), Value::from));
+        } else {
+            parameters.insert(name.to_string(), text.into());
+        }
+    }
+    let of_layer = parameters.contains_key("LayerName");
+    document.insert("operation".to_owned(), if of_layer { "GetLayerVersionPolicy" } else { "GetPolicy" }.into());
+    document.insert("parameters".to_owned(), parameters.into());
+    Ok(Value::from(document).to_string())
 }
 
 /// The one identity that an authorizer verified. Which members it stands in depends on the kind of

@@ -20,6 +20,10 @@ pub struct Action(Box<str>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevisionId(Box<str>);
 
+/// What a statement means, as a digest: a revoke that names it takes away that statement or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprint(Box<str>);
+
 /// The function URL auth type of a grant; `NONE` would let anyone in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FunctionUrlAuthType {
@@ -49,12 +53,23 @@ impl StatementId {
         Ok(Self(text.into()))
     }
 
+    /// Parses the id of a statement of any age, `[a-zA-Z0-9-_.]+`: functions once took dots in it, and
+    /// `RemovePermission` still does (Lambda API model).
+    pub fn parse_of_any_age(text: &str) -> Result<Self, Broken> {
+        let word = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        if text.is_empty() || text.len() > Self::MOST_CHARS || !word {
+            return Err(Broken::new(
+                Code::InvalidStatementId,
+                "the id of a statement has 1 to 100 letters, digits, hyphens, underscores and dots",
+            ));
+        }
+        Ok(Self(text.into()))
+    }
+
     /// The id of a grant that was given none. No part can hold a newline, so two different grants never
     /// join to the same text.
     pub(super) fn derived(parts: &[Cow<'_, str>]) -> Self {
-        let digest = Sha256::digest(parts.join("\n").as_bytes());
-        let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("broker-{hex}").into())
+        Self(format!("broker-{}", digest(&parts.join("\n"))).into())
     }
 
     /// The id as AWS writes it.
@@ -110,6 +125,35 @@ impl RevisionId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+impl Fingerprint {
+    /// Characters of a fingerprint.
+    pub const CHARS: usize = 32;
+
+    /// Parses 32 hexadecimal digits in lower case, as replies show them.
+    pub fn parse(text: &str) -> Result<Self, Broken> {
+        const RULE: Broken =
+            Broken::new(Code::InvalidFingerprint, "a fingerprint is the 32 hexadecimal digits that a reply shows");
+        let hex = text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if text.len() == Self::CHARS && hex { Ok(Self(text.into())) } else { Err(RULE) }
+    }
+
+    /// The fingerprint of a statement in its canonical form.
+    pub(crate) fn of(canonical: &str) -> Self {
+        Self(digest(canonical).into())
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The first half of a SHA-256 digest, in hexadecimal.
+fn digest(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(16).fold(String::with_capacity(32), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 impl FunctionUrlAuthType {

@@ -9,12 +9,15 @@ use serde_json::value::RawValue;
 use super::stage::{ALLOWLIST, FUNCTION_ARN};
 use crate::allowlist::{Allowlist, Approved};
 use crate::arn::{AccountId, OrganizationId, SourceArn};
+use crate::asked::Asked;
 use crate::event::{self, Door, Doors};
 use crate::grant::{Action, EventSourceToken, Grant, RevisionId, StatementId};
 use crate::principal::{Form, Principal};
-use crate::request::Request;
+use crate::read::Read;
+use crate::request::{Operation, Request};
 use crate::requester::Requester;
 use crate::resource::{Function, LayerVersion, Own, Qualifier, Target};
+use crate::revoke::Revoke;
 use crate::statement::{Found, Statement, find};
 
 static EXAMPLES: LazyLock<Option<Allowlist>> = LazyLock::new(|| Allowlist::parse(ALLOWLIST).ok());
@@ -40,9 +43,18 @@ pub fn event(bytes: &[u8]) {
 pub fn request(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(request) = Request::read(text) else { return };
-    let grant = match Grant::new(request) {
-        Ok(grant) => grant,
-        Err(faults) => return hold(!faults.is_empty(), "what is refused has a reason"),
+    let refused = |faults: Vec<crate::error::Fault>| hold(!faults.is_empty(), "what is refused has a reason");
+    let grant = match request.operation {
+        Some(Operation::RemovePermission | Operation::RemoveLayerVersionPermission) => {
+            return Revoke::new(request).map_or_else(refused, |_| ());
+        }
+        Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy) => {
+            return Read::new(request).map_or_else(refused, |_| ());
+        }
+        _ => match Grant::new(request) {
+            Ok(grant) => grant,
+            Err(faults) => return refused(faults),
+        },
     };
     let (Some(allowlist), Some(own)) = (&*EXAMPLES, &*OWN) else { panic!("the examples are readable") };
     if let Ok(approved) = allowlist.decide(grant, &Requester::Direct, own) {

@@ -13,15 +13,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
+use super::control_plane::query;
 use super::stage::{FUNCTION_ARN, Stage};
 
 /// API Gateway's limit for a request body, in bytes.
 const MOST_BODY_BYTES: usize = 10 * 1024 * 1024;
 
-/// Answers `POST /grants` until the process ends. Here nobody checks a signature: whoever reaches the
+/// Answers `POST` and `GET /grants` until the process ends. Here nobody checks a signature: whoever reaches the
 /// port is the requester given.
 pub async fn api(stage: Arc<Stage>, listener: TcpListener, requester: String) -> std::io::Result<()> {
     loop {
@@ -49,7 +50,11 @@ async fn answer(
     };
     let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
     let id = format!("local-{:x}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos());
-    let event = event(parts.method.as_str(), &body, requester, &id).to_string();
+    let Some(query) = query(parts.uri.query().unwrap_or_default()) else {
+        return Ok(response(400, "application/json", r#"{"message":"Bad Request"}"#.into()));
+    };
+    let query = query.into_iter().map(|(name, value)| (name, value.into())).collect();
+    let event = event(parts.method.as_str(), query, &body, requester, &id).to_string();
     let reply = stage.invoke(&id, event.as_bytes()).await;
     for line in stage.audit() {
         // Whoever reads along may leave; the request is answered all the same.
@@ -76,14 +81,14 @@ fn response(status: u16, content_type: &str, body: String) -> Response<Full<Byte
 }
 
 /// The event that an HTTP API with IAM authorization would send.
-fn event(method: &str, body: &str, requester: &str, id: &str) -> Value {
+fn event(method: &str, query: Map<String, Value>, body: &str, requester: &str, id: &str) -> Value {
     let account = FUNCTION_ARN.split(':').nth(4);
     json!({
         "version": "2.0",
-        "routeKey": "POST /grants",
+        "routeKey": format!("{method} /grants"),
         "rawPath": "/grants",
-        "rawQueryString": "",
         "headers": { "content-type": "application/json" },
+        "queryStringParameters": query,
         "requestContext": {
             "accountId": account,
             "apiId": "local",
@@ -91,7 +96,7 @@ fn event(method: &str, body: &str, requester: &str, id: &str) -> Value {
             "domainName": "localhost",
             "http": { "method": method, "path": "/grants", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1" },
             "requestId": id,
-            "routeKey": "POST /grants",
+            "routeKey": format!("{method} /grants"),
             "stage": "$default"
         },
         "body": body,

@@ -66,7 +66,13 @@ impl<W: Write> Show<W> {
             let target = text(last, "target");
             // A person reads `function:orders:live`; the account and the region are the broker's own.
             let name = target.splitn(6, ':').nth(5).unwrap_or(&target);
-            let wants = format!("{} on {name} for {}", text(last, "action"), text(last, "principal"));
+            let wants = if last.get("action").is_some() {
+                format!("{} on {name} for {}", text(last, "action"), text(last, "principal"))
+            } else if last.get("statementId").is_some() {
+                format!("to revoke {} on {name}", text(last, "statementId"))
+            } else {
+                format!("to read {name}")
+            };
             self.page.labelled("wants", Ink::Plain, &wants)?;
         }
         if last.get("reason").is_some() {
@@ -75,6 +81,7 @@ impl<W: Write> Show<W> {
         let outcome = text(last, "outcome");
         let ink = match outcome.as_str() {
             "granted" | "already_granted" | "would_grant" => Ink::Green,
+            "revoked" | "already_revoked" | "would_revoke" | "read" => Ink::Green,
             "denied" | "rejected" | "conflict" => Ink::Yellow,
             _ => Ink::Red,
         };
@@ -142,7 +149,8 @@ impl<W: Write> Show<W> {
 fn reasons(record: &Value) -> Vec<String> {
     let outcome = text(record, "outcome");
     if record.get("code").is_none() {
-        return vec![format!("{outcome} by rule {}, statement {}", text(record, "rule"), text(record, "statementId"))];
+        let statement = record.get("statementId").map(|id| format!(", statement {}", plain(id))).unwrap_or_default();
+        return vec![format!("{outcome} by rule {}{statement}", text(record, "rule"))];
     }
     let list = |name: &str| record.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let error = |error: &Value| match text(error, "pointer").as_str() {

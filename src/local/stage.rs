@@ -99,6 +99,7 @@ pub async fn broker(control_plane: &ControlPlane, allowlist: &str, audit: Audit)
     let config = Config {
         allowlist: Allowlist::parse(allowlist).map_err(problems)?,
         doors: Doors::new(Door::ALL),
+        policy_budget: false,
         level: tracing_subscriber::filter::LevelFilter::INFO,
         region: "us-east-1".to_owned(),
         endpoint: Some(control_plane.start().await?),
@@ -109,5 +110,12 @@ pub async fn broker(control_plane: &ControlPlane, allowlist: &str, audit: Audit)
     let client = aws::client_with(&config, Connection::new(None)?, credentials);
     // Nobody else writes to this control plane, so there is nothing to wait for.
     let timing = Timing { settle: Duration::ZERO, ..Timing::DEPLOYED };
-    Ok(Broker { client, allowlist: config.allowlist, doors: config.doors, audit, timing })
+    Ok(Broker {
+        client,
+        allowlist: config.allowlist,
+        doors: config.doors,
+        audit,
+        reads_first: config.policy_budget,
+        timing,
+    })
 }

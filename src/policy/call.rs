@@ -1,5 +1,6 @@
 //! One call to AWS: what is sent, and what its answer means. AWS's error texts are not read: they
-//! repeat values, change over the years, and say the same with different codes.
+//! repeat values, change over the years, and say the same with different codes. The one exception can
+//! only make an answer friendlier: see [`NO_POLICY`].
 
 use std::error::Error as StdError;
 use std::fmt::Write as _;
@@ -13,10 +14,17 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::allowlist::Approved;
 use crate::arn::{OrganizationId, SourceArn};
+use crate::asked::{Asked, Given};
 use crate::connection::NotSent;
 use crate::error::Code;
-use crate::grant::{EventSourceToken, Given, RevisionId};
+use crate::grant::{EventSourceToken, RevisionId};
 use crate::resource::Qualifier;
+use crate::revoke::Revoke;
+
+/// What `RemovePermission` answers of a target that is there and has no policy (recorded in November 2025); of
+/// one that is not there it answers another text with the same code. Should the text change, such a
+/// revoke ends as `target_not_found` instead of `already_revoked`.
+const NO_POLICY: &str = "No policy is associated with the given resource.";
 
 /// An answer, and what of it the audit shows.
 pub(super) struct Answer<T> {
@@ -25,6 +33,8 @@ pub(super) struct Answer<T> {
     pub(super) seen: String,
     pub(super) request_id: Option<String>,
     pub(super) aws_code: Option<String>,
+    /// Whether AWS refused because the target is there and has no policy.
+    pub(super) no_policy: bool,
 }
 
 /// What a refusal or a silence means for the grant.
@@ -89,9 +99,29 @@ pub(super) async fn add(client: &Client, approved: &Approved, time: Duration) ->
     }
 }
 
-/// Reads the policy that the grant's statement belongs to.
-pub(super) async fn read(client: &Client, approved: &Approved, time: Duration) -> Answer<Policy> {
-    match approved.grant().given() {
+/// Removes the statement, if the policy has the revision given.
+pub(super) async fn remove(
+    client: &Client,
+    approved: &Approved<Revoke>,
+    revision: Option<String>,
+    time: Duration,
+) -> Answer<()> {
+    let sid = approved.statement_id().as_str();
+    match approved.asked().given() {
+        Given::Layer { name, version } => {
+            let call = client.remove_layer_version_permission().layer_name(&**name).version_number(*version);
+            answer(time, 204, call.statement_id(sid).set_revision_id(revision).send(), |_| ()).await
+        }
+        Given::Function { name, qualifier } => {
+            let call = client.remove_permission().function_name(&**name).set_qualifier(text(qualifier));
+            answer(time, 204, call.statement_id(sid).set_revision_id(revision).send(), |_| ()).await
+        }
+    }
+}
+
+/// Reads the policy of a target.
+pub(super) async fn read(client: &Client, given: &Given, time: Duration) -> Answer<Policy> {
+    match given {
         Given::Layer { name, version } => {
             let call = client.get_layer_version_policy().layer_name(&**name).version_number(*version);
             answer(time, 200, call.send(), |out| policy(out.policy, out.revision_id)).await
@@ -119,12 +149,19 @@ async fn answer<T, O: RequestId, E: ProvideErrorMetadata + StdError + Send + Syn
     of: impl FnOnce(O) -> T,
 ) -> Answer<T> {
     match tokio::time::timeout(time, send).await {
-        Err(_) => Answer { result: Err(Failure::Unclear), seen: "timeout".into(), request_id: None, aws_code: None },
+        Err(_) => Answer {
+            result: Err(Failure::Unclear),
+            seen: "timeout".into(),
+            request_id: None,
+            aws_code: None,
+            no_policy: false,
+        },
         Ok(Ok(output)) => Answer {
             request_id: output.request_id().and_then(word),
             seen: success.to_string(),
             result: Ok(of(output)),
             aws_code: None,
+            no_policy: false,
         },
         Ok(Err(error)) => failed(&error),
     }
@@ -142,11 +179,13 @@ fn failed<T, E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(
         SdkError::DispatchFailure(_) if was_not_sent(error) => Failure::NotSent,
         _ => meaning(aws_code.as_deref(), status, header("retry-after")),
     };
+    let message = error.as_service_error().and_then(|error| error.message());
+    let no_policy = aws_code.as_deref() == Some("ResourceNotFoundException") && message == Some(NO_POLICY);
     let mut seen = if status == 0 { "no answer".to_owned() } else { status.to_string() };
     if let Some(code) = &aws_code {
         let _ = write!(seen, " {code}");
     }
-    Answer { result: Err(failure), seen, request_id: header("x-amzn-requestid").and_then(word), aws_code }
+    Answer { result: Err(failure), seen, request_id: header("x-amzn-requestid").and_then(word), aws_code, no_policy }
 }
 
 /// The table of AWS's errors, by code and, where a proxy or a spoilt answer has none, by status.

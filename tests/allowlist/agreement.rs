@@ -212,7 +212,7 @@ fn the_broker_decides_as_the_reference_does() {
         let rule = decision.as_ref().ok().map(|approved| approved.rule().to_owned());
         assert_eq!(rule, allowing_rule(&rules, &ask, who), "case {case}: {text}\n{document}\n{who:?}");
         // Whatever is denied is denied for a reason.
-        assert!(decision.is_ok() || decision.is_err_and(|denied| !denied.faults.is_empty()), "case {case}");
+        assert!(decision.is_ok() || decision.is_err_and(|denied| !denied.refusal.faults.is_empty()), "case {case}");
         allowed += u64::from(rule.is_some());
     }
     println!("{cases} random pairs decided alike, {allowed} of them allowed");

@@ -31,8 +31,8 @@ fn without_rules_or_in_an_empty_rule_nothing_is_allowed() {
             (add_layer_version_permission(&of_organization), "organization_not_allowed"),
         ] {
             let denied = decide(&allowlist, &document, &iam(SOMEBODY)).unwrap_err();
-            let codes: Vec<_> = denied.faults.iter().map(|fault| fault.code.as_str()).collect();
-            assert_eq!((codes, denied.rules.len()), (vec![code], rules), "{text} {document}");
+            let codes: Vec<_> = denied.refusal.faults.iter().map(|fault| fault.code.as_str()).collect();
+            assert_eq!((codes, denied.refusal.rules.len()), (vec![code], rules), "{text} {document}");
         }
     }
 }
@@ -248,7 +248,7 @@ fn the_code_is_the_one_of_the_rule_that_came_furthest() {
         assert_reasons(&json!(reversed), &document, &[(pointer, code)]);
         let allowlist = Allowlist::parse(&json!(rules).to_string()).unwrap();
         let denied = decide(&allowlist, &document, &iam(SOMEBODY)).unwrap_err();
-        let told: Vec<_> = denied.rules.iter().map(|(id, code)| (id.to_string(), code.as_str())).collect();
+        let told: Vec<_> = denied.refusal.rules.iter().map(|(id, code)| (id.to_string(), code.as_str())).collect();
         let expected: Vec<_> =
             stages[..=furthest].iter().enumerate().map(|(i, (.., code))| (format!("stage-{i}"), *code)).collect();
         assert_eq!(told, expected);

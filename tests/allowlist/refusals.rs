@@ -196,9 +196,9 @@ fn all_reasons_are_told_at_once() {
             .unwrap();
     let own = add_permission(&json!({ "FunctionName": "permission-broker" }));
     let denied = decide(&allowlist, &own, &iam(SOMEBODY)).unwrap_err();
-    let codes: Vec<_> = denied.faults.iter().map(|fault| fault.code.as_str()).collect();
+    let codes: Vec<_> = denied.refusal.faults.iter().map(|fault| fault.code.as_str()).collect();
     // The second rule would allow it, so the standing refusal is the only reason; the first has its own.
     assert_eq!(codes, ["target_not_allowed"]);
-    let told: Vec<_> = denied.rules.iter().map(|(id, code)| (&**id, code.as_str())).collect();
+    let told: Vec<_> = denied.refusal.rules.iter().map(|(id, code)| (&**id, code.as_str())).collect();
     assert_eq!(told, [("none", "principal_not_allowed")]);
 }

@@ -26,7 +26,8 @@ fn may_ask(patterns: Option<&[&str]>, requester: &Requester) -> bool {
     match decide(&allowlist, &add_permission(&json!({})), requester) {
         Ok(_) => true,
         Err(denied) => {
-            let told: Vec<_> = denied.faults.iter().map(|fault| (&*fault.pointer, fault.code.as_str())).collect();
+            let told: Vec<_> =
+                denied.refusal.faults.iter().map(|fault| (&*fault.pointer, fault.code.as_str())).collect();
             assert_eq!(told, [("", "requester_not_allowed")]);
             false
         }

@@ -8,7 +8,7 @@ use crate::support::door::{self, DOORS};
 use crate::support::{Door, Scene, grant, with};
 
 /// Every field that a record may have; a new one has to be put here on purpose.
-const FIELDS: [&str; 37] = [
+const FIELDS: [&str; 40] = [
     "action",
     "attempts",
     "awsCode",
@@ -21,6 +21,9 @@ const FIELDS: [&str; 37] = [
     "dryRun",
     "durationMs",
     "errors",
+    "fingerprint",
+    "policyBytes",
+    "policyBytesBefore",
     "eventId",
     "eventSourceToken",
     "functionUrlAuthType",
@@ -63,7 +66,8 @@ async fn a_call_has_two_records_and_a_refusal_has_one() {
         (granted.clone(), vec!["intent", "outcome already_granted"]),
         (taken, vec!["intent", "outcome conflict"]),
         (grant(json!({ "Qualifier": "9" })), vec!["intent", "outcome failed"]),
-        (with(granted, json!({ "dryRun": true })), vec!["outcome would_grant"]),
+        (with(granted, json!({ "dryRun": true })), vec!["outcome already_granted"]),
+        (with(grant(json!({ "StatementId": "new" })), json!({ "dryRun": true })), vec!["outcome would_grant"]),
         (grant(json!({ "Principal": "999999999999" })), vec!["outcome denied"]),
         (grant(json!({ "Principal": "nobody", "Action": "*!" })), vec!["outcome rejected"]),
         (json!({ "operation": "AddPermission" }), vec!["outcome rejected"]),

@@ -12,6 +12,7 @@ use crate::support::{json, string, text};
 #[derive(Debug, PartialEq)]
 enum Kind {
     Request,
+    Revoke,
     Allowlist,
     Reply,
     Audit,
@@ -24,9 +25,10 @@ fn kind(block: &str) -> Kind {
     let has = |member: &str| first.get(member).is_some() || first.get(0).is_some_and(|it| it.get(member).is_some());
     let marks = [
         (Kind::Audit, "record"),
+        (Kind::Reply, "outcome"),
+        (Kind::Revoke, "fingerprint"),
         (Kind::Request, "parameters"),
         (Kind::Allowlist, "accounts"),
-        (Kind::Reply, "outcome"),
         (Kind::IamPolicy, "Statement"),
         (Kind::Entries, "DetailType"),
     ];
@@ -42,9 +44,10 @@ fn of_kind(wanted: Kind) -> Vec<String> {
 fn every_block_is_of_a_kind_that_is_tested() {
     let count = |wanted| all_blocks().iter().filter(|block| block.language == wanted).count();
     assert_eq!(count("json") + count("sh") + count("text"), all_blocks().len());
-    let counts = [Kind::Request, Kind::Allowlist, Kind::Reply, Kind::Audit, Kind::IamPolicy, Kind::Entries]
-        .map(|kind| of_kind(kind).len());
-    assert_eq!(counts, [2, 2, 2, 1, 1, 1]);
+    let counts =
+        [Kind::Request, Kind::Revoke, Kind::Allowlist, Kind::Reply, Kind::Audit, Kind::IamPolicy, Kind::Entries]
+            .map(|kind| of_kind(kind).len());
+    assert_eq!(counts, [2, 1, 2, 2, 1, 1, 1]);
     assert_eq!(count("text"), 2);
 }
 
@@ -66,6 +69,18 @@ async fn every_request_is_granted() {
         let (reply, _) = ask(&request).await;
         assert_eq!(reply["outcome"], "granted", "{request}");
     }
+}
+
+/// The revoke is of the first request's grant, by the fingerprint that its reply shows.
+#[tokio::test]
+async fn the_revoke_takes_the_first_grant_away() {
+    let stage = Stage::examples().await.unwrap();
+    let mut outcomes = Vec::new();
+    for request in [of_kind(Kind::Request).remove(0), of_kind(Kind::Revoke).remove(0)] {
+        let reply = stage.invoke("one", request.as_bytes()).await.expect("a reply");
+        outcomes.push(string(&json(reply.get()), "outcome").to_owned());
+    }
+    assert_eq!(outcomes, ["granted", "revoked"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The document around the parameters: one JSON object, of bounded size, with what it must have.
 
+use permission_broker::asked::Asked;
 use permission_broker::request::{MOST_BYTES, MOST_REASON_CHARS};
 use serde_json::json;
 
@@ -100,8 +101,8 @@ fn an_empty_document_lacks_what_is_required() {
 }
 
 #[test]
-fn only_the_two_operations_are_offered() {
-    for name in ["", "addPermission", "AddPermission ", "RemovePermission", "AddPermission20150331v2", "*"] {
+fn only_the_operations_of_resource_policies_are_offered() {
+    for name in ["", "addPermission", "AddPermission ", "PutResourcePolicy", "AddPermission20150331v2", "*"] {
         let mut document = add_permission(&json!({}));
         document["operation"] = name.into();
         assert_broken(&document.to_string(), &[("/operation", "invalid_operation")]);

@@ -87,7 +87,8 @@ fn operations(plane: &ControlPlane) -> Vec<&'static str> {
     let name = |operation| match operation {
         Some(Operation::AddPermission | Operation::AddLayerVersionPermission) => "add",
         Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy) => "read",
-        _ => "other",
+        Some(Operation::RemovePermission | Operation::RemoveLayerVersionPermission) => "remove",
+        None => "other",
     };
     plane.calls().iter().map(|call| name(call.operation)).collect()
 }

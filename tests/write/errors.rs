@@ -53,7 +53,8 @@ fn cases() -> Vec<Case> {
         case(named(ErrorName::InvalidParameterValue), ("rejected_by_aws", 400), Final, ONCE),
         case(named(ErrorName::Validation), ("rejected_by_aws", 400), Final, ONCE),
         case(named(ErrorName::Serialization), ("rejected_by_aws", 400), Final, ONCE),
-        case(named(ErrorName::PolicyLengthExceeded), ("policy_full", 409), Final, ONCE),
+        // What is in the policy tells how to make room in it.
+        case(named(ErrorName::PolicyLengthExceeded), ("policy_full", 409), Final, &["add", "read"]),
         case(named(ErrorName::ResourceNotFound), ("target_not_found", 404), Final, ONCE),
         case(named(ErrorName::PreconditionFailed), ("revision_changed", 412), Final, &["add", "read", "read"]),
         case(named(ErrorName::PublicPolicy), ("public_access_blocked", 403), Kept, ONCE),

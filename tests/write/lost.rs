@@ -144,8 +144,11 @@ async fn a_write_that_may_have_arrived_is_never_called_failed() {
     ];
     for refusal in refusals {
         let name = format!("{refusal:?}");
+        // What is in a full policy tells how to make room in it.
+        let calls = ["add", "read", "add", "read"];
+        let calls = calls.get(..if name.contains("PolicyLength") { 4 } else { 3 }).unwrap();
         let faults = vec![add(FaultKind::ResetBeforeCommit), refusal.on(Operation::AddPermission)];
-        check(&name, faults, &["add", "read", "add"], "outcome_unknown").await;
+        check(&name, faults, calls, "outcome_unknown").await;
     }
     let faults = vec![add(FaultKind::ResetBeforeCommit), Fault::throttled(None).on(Operation::AddPermission).times(2)];
     check("throttled", faults, &["add", "read", "add", "add"], "outcome_unknown").await;

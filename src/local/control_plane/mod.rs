@@ -36,6 +36,11 @@ use request::Request;
 use state::{State, outcome, subject};
 use world::{Alias, World};
 
+/// The members of a query string; `None` if it is broken or gives one twice.
+pub(super) fn query(raw: &str) -> Option<Vec<(String, String)>> {
+    route::query(raw).ok()
+}
+
 /// A handle to one control plane; clones share it.
 #[derive(Clone)]
 pub struct ControlPlane {

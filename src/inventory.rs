@@ -1,0 +1,115 @@
+//! What a policy holds, for a person who reads it: each statement with the parties that it names, the rule
+//! that would allow it today or why none would, and whether the broker made it.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::allowlist::Allowlist;
+use crate::asked::{Asked, Given};
+use crate::error::Fault;
+use crate::grant::Grant;
+use crate::principal::Form;
+use crate::resource::Own;
+use crate::statement::{self, Standing};
+
+/// Most reasons that are listed for one statement.
+const MOST_LISTED: usize = 8;
+
+/// One statement of a policy.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'a> {
+    statement: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<String>,
+    parties: Parties,
+    /// The rule that would allow it today, whoever asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a str>,
+    /// Why no rule would.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Reason>,
+    /// Whether its id is the one that the broker derives for it. Of an id that a requester chose nobody
+    /// can tell from the policy alone; the audit can.
+    by_broker: bool,
+}
+
+/// Everybody that a statement names, in whatever role.
+#[derive(Default, Serialize)]
+struct Parties {
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    accounts: BTreeSet<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    organizations: BTreeSet<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    services: BTreeSet<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    everyone: bool,
+}
+
+#[derive(Serialize)]
+struct Reason {
+    pointer: String,
+    code: &'static str,
+    detail: String,
+}
+
+/// The statements of a policy document; `None` if it cannot be read.
+pub(crate) fn of(document: &str, given: &Given, allowlist: &Allowlist, own: &Own) -> Option<Box<RawValue>> {
+    let entries: Vec<Entry<'_>> =
+        statement::all(document)?.iter().map(|standing| entry(standing, given, allowlist, own)).collect();
+    serde_json::value::to_raw_value(&entries).ok()
+}
+
+fn entry<'a>(standing: &Standing, given: &Given, allowlist: &'a Allowlist, own: &Own) -> Entry<'a> {
+    let Standing::Statement(stored) = standing else {
+        return Entry {
+            statement: standing.shown(own),
+            fingerprint: None,
+            parties: Parties::default(),
+            rule: None,
+            errors: vec![Reason { pointer: String::new(), code: "foreign_statement", detail: FOREIGN.to_owned() }],
+            by_broker: false,
+        };
+    };
+    let grant = stored.as_grant(given);
+    let (rule, faults) = match &grant {
+        Err(faults) => (None, faults.clone()),
+        Ok(grant) => match allowlist.would_allow(grant, own) {
+            Ok(rule) => (Some(rule), Vec::new()),
+            Err(refusal) => (None, refusal.faults),
+        },
+    };
+    Entry {
+        statement: standing.shown(own),
+        fingerprint: Some(stored.fingerprint().as_str().to_owned()),
+        parties: grant.as_ref().map(Parties::of).unwrap_or_default(),
+        rule,
+        errors: faults.into_iter().take(MOST_LISTED).map(Reason::of).collect(),
+        by_broker: grant.is_ok_and(|grant| grant.statement_id(own).as_str() == stored.sid()),
+    }
+}
+
+const FOREIGN: &str = "this statement has a form that no grant makes";
+
+impl Reason {
+    fn of(fault: Fault) -> Self {
+        Self { pointer: fault.pointer.into_owned(), code: fault.code.as_str(), detail: fault.detail.into_owned() }
+    }
+}
+
+impl Parties {
+    fn of(grant: &Grant) -> Self {
+        let (principal, conditions) = (grant.principal(), grant.conditions());
+        let in_arn = conditions.source_arn.as_ref().and_then(|arn| arn.account());
+        let accounts = [principal.account(), conditions.source_account, in_arn];
+        Self {
+            accounts: accounts.into_iter().flatten().map(|account| account.to_string()).collect(),
+            organizations: conditions.organization.iter().map(|id| id.as_str().to_owned()).collect(),
+            services: (*principal.form() == Form::Service).then(|| principal.as_str().to_owned()).into_iter().collect(),
+            everyone: *principal.form() == Form::Everyone && conditions.organization.is_none(),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Adding a statement.
+
+use std::time::Duration;
+
+use aws_sdk_lambda::Client;
+
+use super::call::{self, Answer, Failure};
+use super::{Budget, Ending, Fill, MOST_ATTEMPTS, MOST_READS, Step, Written};
+use crate::audit::Intent;
+use crate::error::Code;
+use crate::event::Door;
+use crate::outcome::Outcome;
+use crate::statement::{Found, Statement, find};
+
+/// Adds the statement that an intent stands for.
+///
+/// With `reads_first` the policy is read before anything is sent: a grant that is there already, that
+/// stands in the way or that does not fit is told without a write.
+pub(crate) async fn add(client: &Client, intent: &Intent<'_>, budget: Budget, reads_first: bool) -> Written {
+    let expected = Statement::expected(intent.approved());
+    let company = intent.door() == Some(Door::Sqs);
+    let mut attempt =
+        Attempt { client, intent, budget, expected, company, unconfirmed: false, written: Written::new() };
+    let first = if reads_first { attempt.read_first().await } else { None };
+    let ending = match first {
+        Some(ending) => ending,
+        None => attempt.run().await,
+    };
+    let ending = match ending {
+        // A write that may have arrived is never called failed for another reason.
+        Ending::Not(code) if attempt.unconfirmed && !tells_what_stands(code) => Ending::Not(Code::OutcomeUnknown),
+        ending => ending,
+    };
+    Written { ending, ..attempt.written }
+}
+
+/// Whether an ending says what stands under the statement id, so that nothing is open.
+fn tells_what_stands(code: Code) -> bool {
+    matches!(code, Code::StatementConflict | Code::StatementDiffers)
+}
+
+struct Attempt<'a> {
+    client: &'a Client,
+    intent: &'a Intent<'a>,
+    budget: Budget,
+    /// What the statement looks like in the policy.
+    expected: Statement,
+    /// Whether others write to the policy at the same time, as far as is known.
+    company: bool,
+    /// Whether a write was sent of which it is not known that it stands: the statement may be ours.
+    unconfirmed: bool,
+    written: Written,
+}
+
+impl Attempt<'_> {
+    /// What the policy says before the first write, if it says that none is needed or possible.
+    async fn read_first(&mut self) -> Option<Ending> {
+        let time = self.budget.of_call()?;
+        let answer = call::read(self.client, self.intent.approved().grant().given(), time).await;
+        self.written.note_read(&answer);
+        let ending = match answer.result {
+            Ok(policy) => {
+                let ending = self.written.meets(&self.expected, Some(&policy.document));
+                self.written.revision_id = policy.revision_id.filter(|_| ending.is_some());
+                ending
+            }
+            Err(Failure::Final(Code::TargetNotFound)) => self.written.meets(&self.expected, None),
+            Err(Failure::Final(Code::AccessDenied)) => Some(Ending::Not(Code::AccessDenied)),
+            // AWS keeps the limit too; a policy that cannot be read just now is no reason to refuse.
+            Err(_) => None,
+        };
+        // In company only a settled read is believed, which the write's own 409 leads to.
+        ending.filter(|ending| !(self.company && matches!(ending, Ending::Done(_))))
+    }
+
+    async fn run(&mut self) -> Ending {
+        let mut last = Code::TimedOut;
+        while self.written.attempts < MOST_ATTEMPTS {
+            let Some(time) = self.budget.of_call() else { break };
+            self.written.attempts += 1;
+            let answer = call::add(self.client, self.intent.approved(), time).await;
+            match self.judge(answer).await {
+                Step::End(ending) => return ending,
+                Step::Again(code, pause) => {
+                    last = code;
+                    if self.written.attempts == MOST_ATTEMPTS || !self.budget.wait(pause).await {
+                        break;
+                    }
+                }
+            }
+        }
+        Ending::Not(last)
+    }
+
+    async fn judge(&mut self, answer: Answer<call::Added>) -> Step {
+        self.written.note_write("add", &answer);
+        match answer.result {
+            Ok(added) => self.added(added).await,
+            Err(Failure::NotSent) => Step::Again(Code::Unavailable, self.pause(None)),
+            Err(Failure::Throttled(after)) => Step::Again(Code::Throttled, self.pause(after)),
+            Err(Failure::Unclear) => {
+                self.unconfirmed = true;
+                self.look(Code::OutcomeUnknown, Code::OutcomeUnknown).await
+            }
+            Err(Failure::Taken) => {
+                let step = self.look(Code::OutcomeUnknown, Code::Unavailable).await;
+                // Our id is not there, so 409 meant that somebody else is writing.
+                self.company |= matches!(step, Step::Again(..));
+                step
+            }
+            Err(Failure::Revision) => match self.look(Code::RevisionChanged, Code::RevisionChanged).await {
+                Step::Again(code, _) => Step::End(Ending::Not(code)),
+                end => end,
+            },
+            Err(Failure::Final(Code::PolicyFull)) => {
+                self.note_fill().await;
+                Step::End(Ending::Not(Code::PolicyFull))
+            }
+            Err(Failure::Final(code)) => Step::End(Ending::Not(code)),
+        }
+    }
+
+    /// AWS says that the policy is full; what is in it tells how to make room.
+    async fn note_fill(&mut self) {
+        let Some(time) = self.budget.of_call() else { return };
+        let answer = call::read(self.client, self.intent.approved().grant().given(), time).await;
+        self.written.calls.push(format!("read:{}", answer.seen));
+        if let Ok(policy) = answer.result {
+            self.written.policy = Some(Fill::of(Some(&policy.document)));
+        }
+    }
+
+    /// AWS answered 201. Its rendering is believed if it is our statement; an answer that cannot be
+    /// read is no answer, and in company none is enough.
+    async fn added(&mut self, added: call::Added) -> Step {
+        self.written.revision_id = added.revision_id;
+        let ours = added.statement.as_deref().and_then(Statement::parse).filter(|it| it.sid() == self.expected.sid());
+        let Some(stored) = ours else {
+            self.unconfirmed = true;
+            return self.look(Code::OutcomeUnknown, Code::OutcomeUnknown).await;
+        };
+        if stored.is_wider_than(&self.expected) {
+            self.written.statement = Some(stored);
+            return Step::End(Ending::Not(Code::StatementDiffers));
+        }
+        self.written.differs |= stored != self.expected;
+        if self.company {
+            self.unconfirmed = true;
+            self.expected = stored;
+            return self.look(Code::OutcomeUnknown, Code::OutcomeUnknown).await;
+        }
+        self.written.statement = Some(stored);
+        Step::End(Ending::Done(Outcome::Granted))
+    }
+
+    /// Reads the policy to learn what an answer left open; in company, once it has settled.
+    ///
+    /// `unread` is the ending if the policy cannot be read, `absent` if our id is not in it.
+    async fn look(&mut self, unread: Code, absent: Code) -> Step {
+        if self.company && !self.budget.settle().await {
+            return Step::End(Ending::Not(unread));
+        }
+        for read in 1..=MOST_READS {
+            let Some(time) = self.budget.of_call() else { break };
+            let answer = call::read(self.client, self.intent.approved().grant().given(), time).await;
+            self.written.note_read(&answer);
+            let pause = match answer.result {
+                Ok(policy) => {
+                    if let Some(found) = find(&policy.document, self.expected.sid()) {
+                        self.written.revision_id = policy.revision_id;
+                        let before = self.written.policy.take().and_then(|fill| fill.bytes_before());
+                        self.written.policy = Some(Fill::seen_after(before, &policy.document));
+                        return self.compare(found, absent);
+                    }
+                    self.pause(None)
+                }
+                // AWS answers 404 for "no policy" and "no such function" alike.
+                Err(Failure::Final(Code::TargetNotFound)) => return self.compare(Found::Absent, absent),
+                Err(Failure::Final(Code::AccessDenied)) => return Step::End(Ending::Not(Code::AccessDenied)),
+                Err(Failure::Final(_)) => break,
+                Err(Failure::Throttled(after)) => self.pause(after),
+                Err(_) => self.pause(None),
+            };
+            if read == MOST_READS || !self.budget.wait(pause).await {
+                break;
+            }
+        }
+        Step::End(Ending::Not(unread))
+    }
+
+    fn compare(&mut self, found: Found, absent: Code) -> Step {
+        match found {
+            Found::Absent => Step::Again(absent, self.pause(None)),
+            Found::Foreign => Step::End(Ending::Not(Code::StatementConflict)),
+            Found::Statement(stored) if *stored == self.expected => {
+                self.written.statement = Some(*stored);
+                self.written.confirmed_by_read = self.unconfirmed;
+                let outcome = if self.unconfirmed { Outcome::Granted } else { Outcome::AlreadyGranted };
+                Step::End(Ending::Done(outcome))
+            }
+            Found::Statement(stored) => {
+                self.written.statement = Some(*stored);
+                Step::End(Ending::Not(Code::StatementConflict))
+            }
+        }
+    }
+
+    /// The pause before the next try; where AWS named a time, at least that.
+    fn pause(&self, after: Option<Duration>) -> Duration {
+        self.budget.pause(self.written.attempts + 1).max(after.unwrap_or_default())
+    }
+}

@@ -1,0 +1,180 @@
+//! How full a policy is, and what would make room in it. The broker never makes room by itself: every
+//! statement is somebody's access.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::statement::{self, Standing, Statement};
+
+/// The most bytes that AWS stores of one policy. Its own count may be some hundred bytes above what it shows, so a
+/// grant that fits by this count may still be refused by AWS, and one that does not is always.
+pub const MOST_BYTES: usize = 20_480;
+
+/// A policy that has this much is called nearly full: 80 %.
+const NEARLY_FULL: usize = MOST_BYTES / 5 * 4;
+
+/// What AWS writes around the statements.
+const FRAME: usize = r#"{"Version":"2012-10-17","Id":"default","Statement":[]}"#.len();
+
+/// Most proposals that one reply lists.
+const MOST_LISTED: usize = 8;
+
+/// The size of a policy, before and after a change, in bytes.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Fill {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_before: Option<usize>,
+    bytes: usize,
+    limit: usize,
+    left: usize,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    nearly_full: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    advice: Vec<Advice>,
+}
+
+/// Statements that another grant could stand in for, or that stand twice.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Advice {
+    advice: &'static str,
+    statement_ids: Vec<String>,
+    /// What could stand in their place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instead: Option<String>,
+    saves_bytes: usize,
+}
+
+impl Fill {
+    /// A policy as it stands; without one, as it would be without statements.
+    pub(crate) fn of(document: Option<&str>) -> Self {
+        Self::new(None, document.map_or(0, str::len)).with_advice(document)
+    }
+
+    /// The policy with one statement more.
+    pub(super) fn with(self, statement: &Statement) -> Self {
+        let before = self.bytes;
+        let after = if before == 0 { FRAME + statement.bytes() } else { before + 1 + statement.bytes() };
+        Self { advice: self.advice, ..Self::new(Some(before), after) }
+    }
+
+    /// The policy as it was seen after a change.
+    pub(super) fn seen_after(before: Option<usize>, document: &str) -> Self {
+        Self { bytes_before: before, ..Self::of(Some(document)) }
+    }
+
+    pub(super) fn is_too_large(&self) -> bool {
+        self.bytes > MOST_BYTES
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn bytes_before(&self) -> Option<usize> {
+        self.bytes_before
+    }
+
+    pub(crate) fn is_nearly_full(&self) -> bool {
+        self.nearly_full
+    }
+
+    fn new(bytes_before: Option<usize>, bytes: usize) -> Self {
+        let left = MOST_BYTES.saturating_sub(bytes);
+        Self { bytes_before, bytes, limit: MOST_BYTES, left, nearly_full: bytes >= NEARLY_FULL, advice: Vec::new() }
+    }
+
+    fn with_advice(self, document: Option<&str>) -> Self {
+        let standing = document.and_then(statement::all).unwrap_or_default();
+        let of = |standing: Standing| match standing {
+            Standing::Statement(statement) => Some(*statement),
+            Standing::Foreign(_) => None,
+        };
+        Self { advice: advice(&standing.into_iter().filter_map(of).collect::<Vec<_>>()), ..self }
+    }
+}
+
+/// What would save the most comes first.
+fn advice(statements: &[Statement]) -> Vec<Advice> {
+    let mut all = duplicates(statements);
+    all.extend(organizations(statements));
+    all.extend(patterns(statements));
+    all.retain(|one| one.saves_bytes > 0);
+    all.sort_by_key(|one| std::cmp::Reverse(one.saves_bytes));
+    all.truncate(MOST_LISTED);
+    all
+}
+
+/// Statements that mean the same under several ids.
+fn duplicates(statements: &[Statement]) -> Vec<Advice> {
+    let groups = grouped(statements, |statement| Some(statement.without_sid()));
+    let of = |group: Vec<&Statement>| {
+        let spare = group.get(1..).unwrap_or_default();
+        Advice { advice: "revoke_duplicates", statement_ids: sids(spare), instead: None, saves_bytes: size(spare) }
+    };
+    groups.into_iter().map(of).collect()
+}
+
+/// Accounts that are each granted the same. If they belong to one organization, one grant to it would do.
+fn organizations(statements: &[Statement]) -> Vec<Advice> {
+    let groups = grouped(statements, Statement::to_any_organization);
+    let of = |group: Vec<&Statement>| {
+        let one = group.first().and_then(|first| first.to_any_organization()).map_or(0, |one| 1 + one.bytes());
+        Advice {
+            advice: "grant_to_the_organization_if_all_are_in_it",
+            statement_ids: sids(&group),
+            instead: Some("Principal * with PrincipalOrgID (of a layer: OrganizationId)".to_owned()),
+            saves_bytes: size(&group).saturating_sub(one),
+        }
+    };
+    groups.into_iter().map(of).collect()
+}
+
+/// Grants that differ in their source ARN alone, and whose ARNs begin alike.
+fn patterns(statements: &[Statement]) -> Vec<Advice> {
+    let groups = grouped(statements, |statement| statement.source_arn().map(|arn| statement.from(place(arn))));
+    let of = |group: Vec<&Statement>| {
+        let arns: Vec<&str> = group.iter().filter_map(|statement| statement.source_arn()).collect();
+        let pattern = format!("{}*", common(&arns));
+        let one = group.first().map_or(0, |first| 1 + first.from(&pattern).bytes());
+        let saves_bytes = size(&group).saturating_sub(one);
+        Advice { advice: "use_one_source_arn", statement_ids: sids(&group), instead: Some(pattern), saves_bytes }
+    };
+    groups.into_iter().map(of).collect()
+}
+
+/// Groups of at least two statements that are the same seen in some way.
+fn grouped(statements: &[Statement], seen: impl Fn(&Statement) -> Option<Statement>) -> Vec<Vec<&Statement>> {
+    let mut groups: BTreeMap<String, Vec<&Statement>> = BTreeMap::new();
+    for statement in statements {
+        if let Some(view) = seen(statement) {
+            groups.entry(view.without_sid().canonical()).or_default().push(statement);
+        }
+    }
+    groups.into_values().filter(|group| group.len() > 1).collect()
+}
+
+fn sids(statements: &[&Statement]) -> Vec<String> {
+    statements.iter().map(|statement| statement.sid().to_owned()).collect()
+}
+
+fn size(statements: &[&Statement]) -> usize {
+    statements.iter().map(|statement| statement.bytes() + 1).sum()
+}
+
+/// `arn:partition:service:region:account`: no pattern may reach beyond it.
+fn place(arn: &str) -> &str {
+    let end = arn.match_indices(':').nth(4).map_or(arn.len(), |(at, _)| at);
+    arn.get(..end).unwrap_or(arn)
+}
+
+/// What all begin with, up to the last separator.
+fn common<'a>(arns: &[&'a str]) -> &'a str {
+    let Some((first, rest)) = arns.split_first() else { return "" };
+    let same = |arn: &&str| first.bytes().zip(arn.bytes()).take_while(|(a, b)| a == b).count();
+    let length = rest.iter().map(same).min().unwrap_or(first.len());
+    let end = first.bytes().take(length).rposition(|b| b"/:-_.".contains(&b)).map_or(0, |at| at + 1);
+    first.get(..end).unwrap_or_default()
+}

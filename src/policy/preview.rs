@@ -1,0 +1,78 @@
+//! What a change would meet, found out without making it.
+
+use aws_sdk_lambda::Client;
+
+use super::{Budget, Ending, Fill, Seen, Written, read};
+use crate::allowlist::Approved;
+use crate::asked::Asked;
+use crate::error::Code;
+use crate::outcome::Outcome;
+use crate::revoke::Revoke;
+use crate::statement::{Found, Statement, find};
+
+/// What a grant would meet.
+pub(crate) async fn preview(client: &Client, approved: &Approved, budget: Budget) -> Written {
+    let expected = Statement::expected(approved);
+    let Seen { written, document } = read(client, approved.grant().given(), budget).await;
+    let free = Ending::Done(Outcome::WouldGrant);
+    match (written.ending(), document) {
+        (Ok(_), Some(document)) => {
+            let mut written = written;
+            let ending = written.meets(&expected, Some(&document));
+            Written { ending: ending.unwrap_or(free), statement: written.statement.or(Some(expected)), ..written }
+        }
+        // AWS shows no policy of a target that has none, nor of one that is not there.
+        (Err(Code::TargetNotFound), _) => {
+            let mut written = Written { ending: free, aws_code: None, ..written };
+            let _ = written.meets(&expected, None);
+            Written { statement: Some(expected), ..written }
+        }
+        _ => written,
+    }
+}
+
+/// What a revoke would meet.
+pub(crate) async fn preview_revoke(client: &Client, approved: &Approved<Revoke>, budget: Budget) -> Written {
+    let Seen { mut written, document } = read(client, approved.asked().given(), budget).await;
+    let Some(document) = document else { return written };
+    let named = approved.asked().fingerprint();
+    written.policy = Some(Fill::of(Some(&document)));
+    written.ending = match find(&document, approved.statement_id().as_str()) {
+        None => Ending::Not(Code::Unavailable),
+        Some(Found::Absent) => Ending::Done(Outcome::AlreadyRevoked),
+        Some(Found::Foreign) if named.is_some() => Ending::Not(Code::StatementConflict),
+        Some(Found::Foreign) => Ending::Done(Outcome::WouldRevoke),
+        Some(Found::Statement(stored)) => {
+            let same = named.is_none_or(|named| stored.fingerprint() == *named);
+            written.statement = Some(*stored);
+            if same { Ending::Done(Outcome::WouldRevoke) } else { Ending::Not(Code::StatementConflict) }
+        }
+    };
+    written
+}
+
+impl Written {
+    /// Compares a statement that is to be added with the policy: the ending, unless it can be added.
+    pub(super) fn meets(&mut self, expected: &Statement, document: Option<&str>) -> Option<Ending> {
+        let before = Fill::of(document);
+        let found = document.map_or(Some(Found::Absent), |document| find(document, expected.sid()));
+        let (ending, fill) = match found {
+            None => (Some(Ending::Not(Code::Unavailable)), before),
+            Some(Found::Foreign) => (Some(Ending::Not(Code::StatementConflict)), before),
+            Some(Found::Statement(stored)) => {
+                let same = *stored == *expected;
+                self.statement = Some(*stored);
+                let done = Ending::Done(Outcome::AlreadyGranted);
+                (Some(if same { done } else { Ending::Not(Code::StatementConflict) }), before)
+            }
+            Some(Found::Absent) => {
+                let after = before.clone().with(expected);
+                // What stands is what is told of a policy that takes no more.
+                let full = after.is_too_large();
+                (full.then_some(Ending::Not(Code::PolicyFull)), if full { before } else { after })
+            }
+        };
+        self.policy = Some(fill);
+        ending
+    }
+}

@@ -1,0 +1,46 @@
+//! Reading a policy.
+
+use aws_sdk_lambda::Client;
+
+use super::call::{self, Failure};
+use super::{Budget, Ending, Fill, MOST_ATTEMPTS, Written};
+use crate::asked::Given;
+use crate::error::Code;
+use crate::outcome::Outcome;
+
+/// A policy as it was seen, and how the calls went.
+pub(crate) struct Seen {
+    pub(crate) written: Written,
+    /// The document, if AWS answered with one.
+    pub(crate) document: Option<String>,
+}
+
+/// Reads a target's policy.
+pub(crate) async fn read(client: &Client, given: &Given, budget: Budget) -> Seen {
+    let mut written = Written::new();
+    for attempt in 1..=MOST_ATTEMPTS {
+        let Some(time) = budget.of_call() else { break };
+        let answer = call::read(client, given, time).await;
+        written.note_read(&answer);
+        let (code, after) = match answer.result {
+            Ok(policy) => {
+                written.ending = Ending::Done(Outcome::Read);
+                written.revision_id = policy.revision_id;
+                written.policy = Some(Fill::of(Some(&policy.document)));
+                return Seen { written, document: Some(policy.document) };
+            }
+            Err(Failure::Final(code)) => {
+                written.ending = Ending::Not(code);
+                return Seen { written, document: None };
+            }
+            Err(Failure::Throttled(after)) => (Code::Throttled, after),
+            Err(_) => (Code::Unavailable, None),
+        };
+        written.ending = Ending::Not(code);
+        let pause = budget.pause(attempt + 1).max(after.unwrap_or_default());
+        if attempt == MOST_ATTEMPTS || !budget.wait(pause).await {
+            break;
+        }
+    }
+    Seen { written, document: None }
+}

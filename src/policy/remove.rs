@@ -1,0 +1,218 @@
+//! Taking a statement away.
+//!
+//! A revoke that names a fingerprint looks before it acts, and binds its write to the revision that it
+//! saw: what was granted in between makes AWS refuse the write, and the policy is read again.
+
+use std::time::Duration;
+
+use aws_sdk_lambda::Client;
+
+use super::call::{self, Answer, Failure};
+use super::{Budget, Ending, MOST_ATTEMPTS, MOST_READS, Step, Written};
+use crate::asked::Asked;
+use crate::audit::Intent;
+use crate::error::Code;
+use crate::event::Door;
+use crate::grant::RevisionId;
+use crate::outcome::Outcome;
+use crate::revoke::Revoke;
+use crate::statement::{Found, find};
+
+/// Removes the statement that an intent stands for.
+pub(crate) async fn remove(client: &Client, intent: &Intent<'_, Revoke>, budget: Budget) -> Written {
+    let revoke = intent.approved().asked();
+    let mut removal = Removal {
+        client,
+        intent,
+        budget,
+        revision: revoke.revision_id().map(|id| RevisionId::as_str(id).to_owned()),
+        company: intent.door() == Some(Door::Sqs),
+        unconfirmed: false,
+        removed: false,
+        written: Written::new(),
+    };
+    let ending = match removal.run().await {
+        // A write that may have arrived is never called failed for another reason.
+        Ending::Not(code) if removal.unconfirmed && code != Code::StatementConflict => {
+            Ending::Not(Code::OutcomeUnknown)
+        }
+        ending => ending,
+    };
+    Written { ending, ..removal.written }
+}
+
+struct Removal<'a> {
+    client: &'a Client,
+    intent: &'a Intent<'a, Revoke>,
+    budget: Budget,
+    /// The revision that the policy must have when the write reaches it.
+    revision: Option<String>,
+    /// Whether others write to the policy at the same time, as far as is known.
+    company: bool,
+    /// Whether a write was sent of which it is not known that it took effect for good.
+    unconfirmed: bool,
+    /// Whether AWS has answered a write with 204: the target is there.
+    removed: bool,
+    written: Written,
+}
+
+/// What the policy has under the statement id.
+enum Look {
+    /// Nothing.
+    Absent,
+    /// AWS knows no policy: the target has none, or is not there itself.
+    NoPolicy,
+    /// The statement that is to be removed.
+    Present,
+    /// Another statement than the fingerprint names.
+    Other,
+    /// The policy could not be read; the code is a better ending than the caller's, if there is one.
+    Unread(Option<Code>),
+}
+
+impl Removal<'_> {
+    async fn run(&mut self) -> Ending {
+        let mut last = Code::TimedOut;
+        while self.written.attempts < MOST_ATTEMPTS {
+            match self.step().await {
+                None => break,
+                Some(Step::End(ending)) => return ending,
+                Some(Step::Again(code, pause)) => {
+                    last = code;
+                    if self.written.attempts == MOST_ATTEMPTS || !self.budget.wait(pause).await {
+                        break;
+                    }
+                }
+            }
+        }
+        Ending::Not(last)
+    }
+
+    /// One write, after a look where one is needed; `None` if there is no time for it.
+    async fn step(&mut self) -> Option<Step> {
+        if self.revoke().fingerprint().is_some() {
+            match self.look().await {
+                Look::Present => {}
+                Look::Absent | Look::NoPolicy => return Some(self.gone()),
+                Look::Other => return Some(Step::End(Ending::Not(Code::StatementConflict))),
+                Look::Unread(code) => return Some(Step::End(Ending::Not(code.unwrap_or(Code::Unavailable)))),
+            }
+        }
+        let time = self.budget.of_call()?;
+        self.written.attempts += 1;
+        let answer = call::remove(self.client, self.intent.approved(), self.revision.clone(), time).await;
+        Some(self.judge(answer).await)
+    }
+
+    async fn judge(&mut self, answer: Answer<()>) -> Step {
+        self.written.note_write("remove", &answer);
+        match answer.result {
+            Ok(()) => {
+                self.removed = true;
+                // In company a write that began before this one may bring the statement back.
+                if self.company { self.confirm().await } else { Step::End(Ending::Done(Outcome::Revoked)) }
+            }
+            Err(Failure::NotSent) => Step::Again(Code::Unavailable, self.pause(None)),
+            Err(Failure::Throttled(after)) => Step::Again(Code::Throttled, self.pause(after)),
+            Err(Failure::Unclear) => self.confirm().await,
+            Err(Failure::Taken) => {
+                self.company = true;
+                Step::Again(Code::Unavailable, self.pause(None))
+            }
+            // The revision was the requester's own condition, or the one that the last look saw.
+            Err(Failure::Revision) if self.revoke().revision_id().is_some() => {
+                Step::End(Ending::Not(Code::RevisionChanged))
+            }
+            Err(Failure::Revision) => Step::Again(Code::Unavailable, self.pause(None)),
+            Err(Failure::Final(Code::TargetNotFound)) if answer.no_policy => self.gone(),
+            Err(Failure::Final(Code::TargetNotFound)) => self.not_found().await,
+            Err(Failure::Final(code)) => Step::End(Ending::Not(code)),
+        }
+    }
+
+    /// AWS answers 404 for a statement, a policy, an alias and a function that are not there. Of a target
+    /// that is not there, perhaps misspelt, nothing is called revoked.
+    async fn not_found(&mut self) -> Step {
+        match self.look().await {
+            Look::Absent => self.gone(),
+            Look::NoPolicy if self.removed => self.gone(),
+            Look::NoPolicy => Step::End(Ending::Not(Code::TargetNotFound)),
+            Look::Present => Step::Again(Code::OutcomeUnknown, self.pause(None)),
+            Look::Other => Step::End(Ending::Not(Code::StatementConflict)),
+            Look::Unread(code) => Step::End(Ending::Not(code.unwrap_or(Code::OutcomeUnknown))),
+        }
+    }
+
+    /// What a write did whose answer does not say so for good.
+    async fn confirm(&mut self) -> Step {
+        self.unconfirmed = true;
+        if self.company && !self.budget.settle().await {
+            return Step::End(Ending::Not(Code::OutcomeUnknown));
+        }
+        match self.look().await {
+            Look::Absent => self.gone(),
+            Look::NoPolicy if self.removed => self.gone(),
+            Look::NoPolicy | Look::Present => Step::Again(Code::OutcomeUnknown, self.pause(None)),
+            Look::Other => Step::End(Ending::Not(Code::StatementConflict)),
+            Look::Unread(code) => Step::End(Ending::Not(code.unwrap_or(Code::OutcomeUnknown))),
+        }
+    }
+
+    /// The statement is not there: by our doing, or from the start.
+    fn gone(&self) -> Step {
+        let outcome = if self.unconfirmed { Outcome::Revoked } else { Outcome::AlreadyRevoked };
+        Step::End(Ending::Done(outcome))
+    }
+
+    async fn look(&mut self) -> Look {
+        for read in 1..=MOST_READS {
+            let Some(time) = self.budget.of_call() else { break };
+            let answer = call::read(self.client, self.revoke().given(), time).await;
+            self.written.note_read(&answer);
+            let pause = match answer.result {
+                Ok(policy) => {
+                    if let Some(found) = find(&policy.document, self.intent.approved().statement_id().as_str()) {
+                        return self.compare(found, policy.revision_id);
+                    }
+                    self.pause(None)
+                }
+                Err(Failure::Final(Code::TargetNotFound)) => return Look::NoPolicy,
+                Err(Failure::Final(Code::AccessDenied)) => return Look::Unread(Some(Code::AccessDenied)),
+                Err(Failure::Final(_)) => break,
+                Err(Failure::Throttled(after)) => self.pause(after),
+                Err(_) => self.pause(None),
+            };
+            if read == MOST_READS || !self.budget.wait(pause).await {
+                break;
+            }
+        }
+        Look::Unread(None)
+    }
+
+    fn compare(&mut self, found: Found, revision: Option<String>) -> Look {
+        self.written.revision_id.clone_from(&revision);
+        self.written.confirmed_by_read = self.unconfirmed && matches!(found, Found::Absent);
+        let named = self.revoke().fingerprint();
+        let same = match &found {
+            Found::Absent => return Look::Absent,
+            Found::Foreign => named.is_none(),
+            Found::Statement(stored) => named.is_none_or(|named| stored.fingerprint() == *named),
+        };
+        if named.is_some() && self.revoke().revision_id().is_none() {
+            self.revision = revision;
+        }
+        if let Found::Statement(stored) = found {
+            self.written.statement = Some(*stored);
+        }
+        if same { Look::Present } else { Look::Other }
+    }
+
+    fn revoke(&self) -> &Revoke {
+        self.intent.approved().asked()
+    }
+
+    /// The pause before the next try; where AWS named a time, at least that.
+    fn pause(&self, after: Option<Duration>) -> Duration {
+        self.budget.pause(self.written.attempts + 1).max(after.unwrap_or_default())
+    }
+}

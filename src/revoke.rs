@@ -1,0 +1,79 @@
+//! A revoke: a request to take one statement out of a policy, checked against every rule AWS documents
+//! for `RemovePermission` and `RemoveLayerVersionPermission`.
+
+use crate::asked::{self, Asked, Given};
+use crate::error::Fault;
+use crate::grant::{Fingerprint, RevisionId, StatementId};
+use crate::request::{Operation, Request};
+use crate::resource::{Own, Target};
+
+/// A validated revoke. Only [`Revoke::new`] makes one.
+#[derive(Clone, Debug)]
+pub struct Revoke {
+    target: Target,
+    statement_id: StatementId,
+    fingerprint: Option<Fingerprint>,
+    revision_id: Option<RevisionId>,
+    given: Given,
+    reason: Option<Box<str>>,
+    dry_run: bool,
+}
+
+impl Revoke {
+    /// Checks a request against every rule. All broken rules are reported at once.
+    pub fn new(request: Request<'_>) -> Result<Self, Vec<Fault>> {
+        let of_layer = request.operation == Some(Operation::RemoveLayerVersionPermission);
+        let reason = request.reason.as_deref().map(Into::into);
+        let (dry_run, fingerprint) = (request.dry_run, request.fingerprint.clone());
+        let mut fields = request.parameters();
+        let place = if of_layer { asked::layer(&mut fields) } else { asked::function(&mut fields) };
+        let parse = if of_layer { StatementId::parse } else { StatementId::parse_of_any_age };
+        let statement_id = fields.required("StatementId");
+        let statement_id = statement_id.and_then(|text| fields.check("StatementId", parse(&text)));
+        let revision_id = asked::revision_id(&mut fields);
+        let faults = fields.finish();
+        match (place, statement_id) {
+            (Some((target, given)), Some(statement_id)) if faults.is_empty() => {
+                Ok(Self { target, statement_id, fingerprint, revision_id, given, reason, dry_run })
+            }
+            _ => Err(faults),
+        }
+    }
+
+    pub(crate) fn given(&self) -> &Given {
+        &self.given
+    }
+}
+
+impl Asked for Revoke {
+    fn operation(&self) -> Operation {
+        match self.target {
+            Target::Function(_) => Operation::RemovePermission,
+            Target::LayerVersion(_) => Operation::RemoveLayerVersionPermission,
+        }
+    }
+
+    fn target(&self) -> &Target {
+        &self.target
+    }
+
+    fn statement_id(&self, _: &Own) -> StatementId {
+        self.statement_id.clone()
+    }
+
+    fn revision_id(&self) -> Option<&RevisionId> {
+        self.revision_id.as_ref()
+    }
+
+    fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
+    fn fingerprint(&self) -> Option<&Fingerprint> {
+        self.fingerprint.as_ref()
+    }
+}

@@ -1,0 +1,56 @@
+//! The request that would make a statement: what stands in a policy, asked of today's rules.
+
+use serde_json::{Map, Value, json};
+
+use super::{Party, Statement, TOKEN_KEY};
+use crate::asked::Given;
+use crate::error::{Code, Fault};
+use crate::grant::Grant;
+use crate::request::Request;
+
+impl Statement {
+    /// The grant that would make this statement under a derived id; the faults if no grant would.
+    pub(crate) fn as_grant(&self, given: &Given) -> Result<Grant, Vec<Fault>> {
+        const NO_GRANT: &str = "no grant makes a statement of this form";
+        let document = self.request(given).ok_or_else(|| vec![Fault::new("", Code::InvalidOperation, NO_GRANT)])?;
+        Grant::new(Request::read(&document).map_err(|fault| vec![fault])?)
+    }
+
+    fn request(&self, given: &Given) -> Option<String> {
+        if !self.allow {
+            return None;
+        }
+        let (operation, organization, mut parameters) = match given {
+            Given::Function { name, qualifier } => {
+                let mut parameters = Map::from_iter([("FunctionName".to_owned(), json!(name))]);
+                parameters.extend(qualifier.as_ref().map(|it| ("Qualifier".to_owned(), json!(it.as_str()))));
+                ("AddPermission", "PrincipalOrgID", parameters)
+            }
+            Given::Layer { name, version } => {
+                let parameters = [("LayerName".to_owned(), json!(name)), ("VersionNumber".to_owned(), json!(version))];
+                ("AddLayerVersionPermission", "OrganizationId", Map::from_iter(parameters))
+            }
+        };
+        let principal = match &self.principal {
+            Party::Everyone => "*".to_owned(),
+            Party::Account(account) => account.to_string(),
+            Party::Aws(text) | Party::Service(text) => text.clone(),
+        };
+        parameters.insert("Action".to_owned(), json!(self.action));
+        parameters.insert("Principal".to_owned(), json!(principal));
+        for ((operator, key), values) in &self.conditions {
+            let [value] = values.as_slice() else { return None };
+            let (name, value) = match (operator.as_str(), key.as_str()) {
+                ("stringequals", "aws:sourceaccount") => ("SourceAccount", json!(value)),
+                ("stringequals", "aws:principalorgid") => (organization, json!(value)),
+                ("stringequals", "lambda:functionurlauthtype") => ("FunctionUrlAuthType", json!(value)),
+                ("stringequals", TOKEN_KEY) => ("EventSourceToken", json!(value)),
+                ("arnlike", "aws:sourcearn") => ("SourceArn", json!(value)),
+                ("bool", "lambda:invokedviafunctionurl") => ("InvokedViaFunctionUrl", Value::Bool(value == "true")),
+                _ => return None,
+            };
+            parameters.insert(name.to_owned(), value);
+        }
+        Some(json!({ "operation": operation, "parameters": parameters }).to_string())
+    }
+}
