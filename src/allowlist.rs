@@ -16,6 +16,7 @@ use crate::read::Read;
 use crate::requester::Requester;
 use crate::resource::{Own, Target};
 use crate::revoke::Revoke;
+use crate::statement::Statement;
 
 pub use parse::Problem;
 
@@ -92,6 +93,14 @@ impl Approved {
     /// The grant.
     pub fn grant(&self) -> &Grant {
         &self.asked
+    }
+
+    /// The way back: what was approved may be taken away again, as long as it is what was approved.
+    pub(crate) fn taken_back(&self) -> Approved<Revoke> {
+        let fingerprint = Statement::expected(self).fingerprint();
+        let asked = Revoke::of(&self.asked, self.statement_id.clone(), fingerprint);
+        let (resource, statement_id) = (self.resource.clone(), self.statement_id.clone());
+        Approved { asked, resource, statement_id, rule: self.rule.clone() }
     }
 }
 

@@ -31,6 +31,11 @@ pub trait Asked {
         None
     }
 
+    /// Whether it undoes a change of the same request.
+    fn takes_back(&self) -> bool {
+        false
+    }
+
     /// The meaning that the statement must still have, if the requester named one.
     fn fingerprint(&self) -> Option<&Fingerprint> {
         None

@@ -14,6 +14,7 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::allowlist::{Admitted, Approved, Denied, Refusal};
@@ -96,6 +97,29 @@ pub struct Recorded {
     verdict: Verdict,
 }
 
+/// What one of several grants of a request came to.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Part {
+    outcome: &'static str,
+    statement_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statement: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<String>,
+}
+
+impl Part {
+    fn of(verdict: &Verdict) -> Self {
+        Self {
+            outcome: verdict.outcome.map_or("", Outcome::as_str),
+            statement_id: verdict.statement_id.clone(),
+            statement: verdict.statement.clone(),
+            fingerprint: verdict.fingerprint.as_ref().map(|it| it.as_str().to_owned()),
+        }
+    }
+}
+
 /// What a request came to.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
@@ -109,6 +133,10 @@ pub(crate) struct Verdict {
     pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) revision_id: Option<String>,
     pub(crate) rule: Option<Box<str>>,
+    /// Its grants, if it has several.
+    pub(crate) parts: Vec<Part>,
+    /// The statements that stand in the way, for whoever has to revoke them.
+    pub(crate) blamed: Vec<String>,
     /// How full the policy is.
     pub(crate) policy: Option<Fill>,
     /// What the policy holds, if it was read.
@@ -118,6 +146,26 @@ pub(crate) struct Verdict {
 }
 
 impl Recorded {
+    pub(crate) fn code(&self) -> Option<Code> {
+        self.verdict.code
+    }
+
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        self.verdict.outcome
+    }
+
+    /// Two recorded grants of one request, as one. If the second ended without success, that is the ending.
+    pub(crate) fn and(self, second: Self) -> Self {
+        if second.code().is_some() {
+            return second;
+        }
+        let outcomes = [self.outcome(), second.outcome()];
+        // Only if nothing was to do for either was nothing to do.
+        let outcome = outcomes.into_iter().flatten().find(|it| *it != Outcome::AlreadyGranted).or(self.outcome());
+        let parts = [&self.verdict, &second.verdict].map(Part::of).into();
+        Self { verdict: Verdict { outcome, parts, statement: None, fingerprint: None, ..self.verdict } }
+    }
+
     pub(crate) fn verdict(&self) -> &Verdict {
         &self.verdict
     }
@@ -195,9 +243,9 @@ impl Audit {
         };
         let statement = statement.filter(|shown| !case.secrets.are_in(shown.get()));
         let fingerprint = written.statement.as_ref().map(Statement::fingerprint);
-        let (revision_id, policy) = (written.revision_id, written.policy);
+        let (revision_id, policy, blamed) = (written.revision_id, written.policy, written.blamed);
         let verdict = Verdict::of(case, ending).approved(approved);
-        Ok(Recorded { verdict: Verdict { statement, fingerprint, revision_id, policy, ..verdict } })
+        Ok(Recorded { verdict: Verdict { statement, fingerprint, revision_id, policy, blamed, ..verdict } })
     }
 
     /// Records a read: it changes nothing, so its outcome is its one record.

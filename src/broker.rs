@@ -107,6 +107,7 @@ impl Broker {
             Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy) => {
                 self.read(request, received, case, own, deadline).await
             }
+            Some(Operation::GrantFunctionUrl) => self.grant_function_url(request, received, case, own, deadline).await,
             _ => self.grant(request, received, case, own, deadline).await,
         }
     }

@@ -136,6 +136,8 @@ codes! {
     RevisionChanged = "revision_changed", Refused, 412, "the policy has another revision";
     PolicyFull = "policy_full", Refused, 409, "the policy is full";
     RejectedByAws = "rejected_by_aws", Refused, 400, "refused by AWS";
+    PrincipalNotFound = "principal_not_found", Refused, 400, "AWS knows no such principal";
+    DeadPrincipal = "dead_principal", Refused, 409, "an older statement names a principal that is no more";
     StatementDiffers = "statement_differs", Refused, 502, "AWS stored something else than was asked";
     PublicAccessBlocked = "public_access_blocked", Blocked, 403, "blocked by the account's public access settings";
     AccessDenied = "access_denied", Blocked, 500, "the broker's role may not do this";
@@ -145,6 +147,7 @@ codes! {
     Unavailable = "unavailable", Transient, 503, "AWS Lambda's API is unavailable";
     TimedOut = "timed_out", Transient, 503, "not enough time left";
     OutcomeUnknown = "outcome_unknown", Transient, 503, "the outcome could not be confirmed";
+    HalfGranted = "half_granted", Transient, 503, "one of two statements stands, and could not be taken back";
     AuditUnavailable = "audit_unavailable", Transient, 503, "the audit log cannot be written";
 }
 

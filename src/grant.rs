@@ -68,6 +68,21 @@ impl Grant {
         }
     }
 
+    /// Checks a request for both statements of a function URL: the URL's own, then the function's.
+    pub(crate) fn of_function_url(request: Request<'_>) -> Result<[Self; 2], Vec<Fault>> {
+        let reason = request.reason.as_deref().map(Into::into);
+        let dry_run = request.dry_run;
+        let mut fields = request.parameters();
+        let drafts = of_function_url(&mut fields);
+        let faults = fields.finish();
+        match drafts {
+            Some(drafts) if faults.is_empty() => {
+                Ok(drafts.map(|draft| Self { reason: Option::clone(&reason), dry_run, ..draft }))
+            }
+            _ => Err(faults),
+        }
+    }
+
     /// What the principal may do.
     pub fn action(&self) -> &Action {
         &self.action
@@ -177,6 +192,49 @@ fn of_function(fields: &mut Fields<'_>) -> Option<Grant> {
         reason: None,
         dry_run: false,
     })
+}
+
+/// `GrantFunctionUrl`: the parameters of `AddPermission` that make sense for both of its statements.
+fn of_function_url(fields: &mut Fields<'_>) -> Option<[Grant; 2]> {
+    let place = asked::function(fields);
+    let ids = fields.optional("StatementId").and_then(|text| {
+        const RULE: Broken = Broken::new(
+            Code::InvalidStatementId,
+            "the statement id of a function URL has 1 to 93 letters, digits, hyphens and underscores; the second one gets `-invoke`",
+        );
+        let of = |text: &str| StatementId::parse(text).map_err(|_| RULE);
+        let ids = of(&text).and_then(|first| Ok((first, of(&format!("{text}-invoke"))?)));
+        fields.check("StatementId", ids)
+    });
+    let principal = fields.required("Principal");
+    let principal = principal.and_then(|text| fields.check("Principal", Principal::of_function(&text)));
+    let auth_type = fields.required("FunctionUrlAuthType");
+    let auth_type = auth_type.and_then(|text| fields.check("FunctionUrlAuthType", FunctionUrlAuthType::parse(&text)));
+    let organization = organization(fields, "PrincipalOrgID");
+    let (target, given) = place?;
+    let (first_id, second_id) = ids.unzip();
+    let url = Grant {
+        target,
+        statement_id: first_id,
+        action: Action::of_function("lambda:InvokeFunctionUrl").ok()?,
+        principal: principal?,
+        conditions: Conditions {
+            organization: organization.clone(),
+            function_url_auth_type: Some(auth_type?),
+            ..Conditions::default()
+        },
+        revision_id: None,
+        given,
+        reason: None,
+        dry_run: false,
+    };
+    let invoke = Grant {
+        statement_id: second_id,
+        action: Action::of_function("lambda:InvokeFunction").ok()?,
+        conditions: Conditions { organization, invoked_via_function_url: Some(true), ..Conditions::default() },
+        ..url.clone()
+    };
+    Some([url, invoke])
 }
 
 /// `AddLayerVersionPermission`.

@@ -25,6 +25,7 @@
 //! | `json` | objects from outside, read without losing anything |
 //! | [`asked`] | what a grant, a revoke and a read have in common |
 //! | [`grant`] | every rule that AWS documents |
+//! | `function_url` | two grants as one |
 //! | [`revoke`], [`read`] | the same for taking a statement away and for looking |
 //! | [`allowlist`] | the decision |
 //! | [`policy`] | the careful write |
@@ -47,6 +48,7 @@ pub mod config;
 pub mod connection;
 pub mod error;
 pub mod event;
+mod function_url;
 pub mod grant;
 mod inventory;
 mod json;

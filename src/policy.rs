@@ -85,6 +85,8 @@ pub(crate) struct Written {
     pub(crate) confirmed_by_read: bool,
     /// Whether AWS's rendering of the statement means something else than was asked.
     pub(crate) differs: bool,
+    /// The statements that name a principal which is no more, where that stands in the way.
+    pub(crate) blamed: Vec<String>,
     /// How full the policy is, where it was read.
     pub(crate) policy: Option<Fill>,
 }
@@ -124,6 +126,7 @@ impl Written {
             statement: None,
             confirmed_by_read: false,
             differs: false,
+            blamed: Vec::new(),
             policy: None,
         }
     }

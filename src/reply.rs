@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::audit::{Recorded, Unrecorded, Verdict};
+use crate::audit::{Part, Recorded, Unrecorded, Verdict};
 use crate::error::{Code, Delivery};
 use crate::event::{Door, Item, Shape};
 use crate::grant::Fingerprint;
@@ -69,6 +69,10 @@ struct Document<'a> {
     revision_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[Part]>::is_empty")]
+    grants: &'a [Part],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    blamed: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<&'a Fill>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,6 +235,8 @@ fn document(answered: &Answered, request_id: &str, most_listed: usize) -> Box<Ra
         fingerprint: verdict.fingerprint.as_ref().map(Fingerprint::as_str),
         revision_id: verdict.revision_id.as_deref(),
         rule: verdict.rule.as_deref(),
+        grants: &verdict.parts,
+        blamed: verdict.blamed.get(..most_listed).unwrap_or(&verdict.blamed),
         policy: verdict.policy.as_ref(),
         statements: verdict.statements.as_deref(),
         rules: verdict

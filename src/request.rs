@@ -22,13 +22,15 @@ pub const MOST_REASON_CHARS: usize = 512;
 
 const SHOWN: &str = "the token is a secret, and another field repeats it, where it would be shown";
 
-/// The operations that the broker offers, under AWS's own names.
+/// The operations that the broker offers, under AWS's own names where AWS has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Lambda's `AddPermission`.
     AddPermission,
     /// Lambda's `AddLayerVersionPermission`.
     AddLayerVersionPermission,
+    /// Two `AddPermission`, for a function URL.
+    GrantFunctionUrl,
     /// Lambda's `RemovePermission`.
     RemovePermission,
     /// Lambda's `RemoveLayerVersionPermission`.
@@ -41,20 +43,22 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AddPermission,
         Self::AddLayerVersionPermission,
+        Self::GrantFunctionUrl,
         Self::RemovePermission,
         Self::RemoveLayerVersionPermission,
         Self::GetPolicy,
         Self::GetLayerVersionPolicy,
     ];
 
-    /// AWS's name of it.
+    /// The name of it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AddPermission => "AddPermission",
             Self::AddLayerVersionPermission => "AddLayerVersionPermission",
+            Self::GrantFunctionUrl => "GrantFunctionUrl",
             Self::RemovePermission => "RemovePermission",
             Self::RemoveLayerVersionPermission => "RemoveLayerVersionPermission",
             Self::GetPolicy => "GetPolicy",
@@ -105,7 +109,7 @@ impl<'a> Request<'a> {
             let operation = Operation::ALL.into_iter().find(|operation| operation.as_str() == name);
             const RULE: Broken = Broken::new(
                 Code::InvalidOperation,
-                "the operation is one of `AddPermission`, `RemovePermission`, `GetPolicy` for a function, \
+                "the operation is one of `AddPermission`, `GrantFunctionUrl`, `RemovePermission`, `GetPolicy` for a function, \
                  `AddLayerVersionPermission`, `RemoveLayerVersionPermission`, `GetLayerVersionPolicy` for a layer",
             );
             fields.check("operation", operation.ok_or(RULE))

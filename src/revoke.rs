@@ -3,7 +3,7 @@
 
 use crate::asked::{self, Asked, Given};
 use crate::error::Fault;
-use crate::grant::{Fingerprint, RevisionId, StatementId};
+use crate::grant::{Fingerprint, Grant, RevisionId, StatementId};
 use crate::request::{Operation, Request};
 use crate::resource::{Own, Target};
 
@@ -17,6 +17,7 @@ pub struct Revoke {
     given: Given,
     reason: Option<Box<str>>,
     dry_run: bool,
+    takes_back: bool,
 }
 
 impl Revoke {
@@ -34,9 +35,23 @@ impl Revoke {
         let faults = fields.finish();
         match (place, statement_id) {
             (Some((target, given)), Some(statement_id)) if faults.is_empty() => {
-                Ok(Self { target, statement_id, fingerprint, revision_id, given, reason, dry_run })
+                Ok(Self { target, statement_id, fingerprint, revision_id, given, reason, dry_run, takes_back: false })
             }
             _ => Err(faults),
+        }
+    }
+
+    /// The revoke that undoes a grant of the same request.
+    pub(crate) fn of(grant: &Grant, statement_id: StatementId, fingerprint: Fingerprint) -> Self {
+        Self {
+            target: grant.target().clone(),
+            statement_id,
+            fingerprint: Some(fingerprint),
+            revision_id: None,
+            given: grant.given().clone(),
+            reason: grant.reason().map(Into::into),
+            dry_run: false,
+            takes_back: true,
         }
     }
 
@@ -75,5 +90,9 @@ impl Asked for Revoke {
 
     fn fingerprint(&self) -> Option<&Fingerprint> {
         self.fingerprint.as_ref()
+    }
+
+    fn takes_back(&self) -> bool {
+        self.takes_back
     }
 }

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::allowlist::Approved;
 use crate::arn::AccountId;
-use crate::grant::Fingerprint;
+use crate::grant::{Fingerprint, StatementId};
 use crate::principal::Form;
 use crate::resource::Own;
 
@@ -116,6 +116,17 @@ pub(crate) enum Standing {
 pub(crate) fn all(policy: &str) -> Option<Vec<Standing>> {
     let document: Document<'_> = serde_json::from_str(policy).ok()?;
     document.statements()?.into_iter().map(Standing::of).collect()
+}
+
+/// The ids of the statements whose principal IAM has replaced by its unique id, as it does when a user or
+/// a role is deleted (IAM, principals). Only an id that can be revoked is told.
+pub(crate) fn dead_principals(policy: &str) -> Vec<String> {
+    let dead = |standing: Standing| match standing {
+        Standing::Statement(statement) => Some(*statement).filter(Statement::names_the_dead).map(|it| it.sid),
+        Standing::Foreign(_) => None,
+    };
+    let sids = all(policy).unwrap_or_default().into_iter().filter_map(dead);
+    sids.filter(|sid| StatementId::parse_of_any_age(sid).is_ok()).collect()
 }
 
 impl Standing {
@@ -280,6 +291,12 @@ impl Statement {
         };
         let shown = self.shown_in(self.resource.split(':').nth(1).unwrap_or_default()).get().len();
         self.conditions.iter().find_map(token).map_or(shown, |token| shown + token - "present".len())
+    }
+
+    /// Whether its principal is a unique id: a user or a role that was deleted.
+    pub(crate) fn names_the_dead(&self) -> bool {
+        let unique = |id: &str| id.len() >= 16 && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+        matches!(&self.principal, Party::Aws(id) if ["AIDA", "AROA"].iter().any(|kind| id.starts_with(kind)) && unique(id))
     }
 
     /// The same under no id.

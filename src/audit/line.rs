@@ -101,6 +101,8 @@ struct About<'a> {
     reason: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dry_run: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    takes_back: bool,
 }
 
 /// Whom a grant lets do what.
@@ -149,6 +151,8 @@ struct Calls<'a> {
     confirmed_by_read: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     statement_differs: bool,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    blamed: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     policy_bytes_before: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -210,6 +214,7 @@ impl<'a> Line<'a> {
             revision_id: asked.revision_id().map(RevisionId::as_str),
             reason: asked.reason().map(|reason| cut(reason, MOST_REASON)),
             dry_run: asked.is_dry_run(),
+            takes_back: asked.takes_back(),
         };
         Self { asked: Some(about), ..self }
     }
@@ -223,6 +228,7 @@ impl<'a> Line<'a> {
             revision_id: None,
             reason: read.reason().map(|reason| cut(reason, MOST_REASON)),
             dry_run: false,
+            takes_back: false,
         };
         Self { asked: Some(about), ..self }
     }
@@ -267,6 +273,7 @@ impl<'a> Line<'a> {
             aws_code: written.aws_code.as_deref(),
             confirmed_by_read: written.confirmed_by_read,
             statement_differs: written.differs,
+            blamed: written.blamed.get(..MOST_LISTED).unwrap_or(&written.blamed),
             policy_bytes_before: written.policy.as_ref().and_then(Fill::bytes_before),
             policy_bytes: written.policy.as_ref().map(Fill::bytes),
         };

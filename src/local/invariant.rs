@@ -51,6 +51,9 @@ pub fn request(bytes: &[u8]) {
         Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy) => {
             return Read::new(request).map_or_else(refused, |_| ());
         }
+        Some(Operation::GrantFunctionUrl) => {
+            return Grant::of_function_url(request).map_or_else(refused, |_| ());
+        }
         _ => match Grant::new(request) {
             Ok(grant) => grant,
             Err(faults) => return refused(faults),

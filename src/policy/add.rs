@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use aws_sdk_lambda::Client;
 
-use super::call::{self, Answer, Failure};
+use super::call::{self, Answer, Failure, Hint};
 use super::{Budget, Ending, Fill, MOST_ATTEMPTS, MOST_READS, Step, Written};
 use crate::audit::Intent;
 use crate::error::Code;
 use crate::event::Door;
 use crate::outcome::Outcome;
-use crate::statement::{Found, Statement, find};
+use crate::principal::Form;
+use crate::statement::{Found, Statement, dead_principals, find};
 
 /// Adds the statement that an intent stands for.
 ///
@@ -112,11 +113,34 @@ impl Attempt<'_> {
                 Step::Again(code, _) => Step::End(Ending::Not(code)),
                 end => end,
             },
+            Err(Failure::Final(Code::RejectedByAws)) if answer.hint == Some(Hint::InvalidPrincipal) => {
+                self.triage().await
+            }
             Err(Failure::Final(Code::PolicyFull)) => {
                 self.note_fill().await;
                 Step::End(Ending::Not(Code::PolicyFull))
             }
             Err(Failure::Final(code)) => Step::End(Ending::Not(code)),
+        }
+    }
+
+    /// AWS cannot resolve a principal: one that an older statement names and that was deleted since, which the
+    /// policy tells; or ours, which may be so new that IAM does not know it everywhere yet, or wrong.
+    async fn triage(&mut self) -> Step {
+        if let Some(time) = self.budget.of_call() {
+            let answer = call::read(self.client, self.intent.approved().grant().given(), time).await;
+            self.written.calls.push(format!("read:{}", answer.seen));
+            if let Ok(policy) = answer.result {
+                self.written.blamed = dead_principals(&policy.document);
+                self.written.policy = Some(Fill::of(Some(&policy.document)));
+            }
+        }
+        if !self.written.blamed.is_empty() {
+            return Step::End(Ending::Not(Code::DeadPrincipal));
+        }
+        match self.intent.approved().grant().principal().form() {
+            Form::Identity(_) => Step::Again(Code::PrincipalNotFound, self.budget.propagation()),
+            _ => Step::End(Ending::Not(Code::PrincipalNotFound)),
         }
     }
 

@@ -20,6 +20,8 @@ pub struct Timing {
     pub reserve: Duration,
     /// The pause before the second try of a call; the next ones are longer.
     pub pause: Duration,
+    /// The pause before a new user or role is tried again.
+    pub propagation: Duration,
     /// How long a statement that is seen may still be overwritten by a write that began before it.
     pub settle: Duration,
 }
@@ -33,6 +35,8 @@ impl Timing {
         least_grant: Duration::from_secs(1),
         reserve: Duration::from_secs(1),
         pause: Duration::from_millis(100),
+        // IAM names no time for its propagation; a few seconds are usual.
+        propagation: Duration::from_secs(2),
         // AWS documents no such time. It is several times what a write takes to be answered.
         settle: Duration::from_millis(500),
     };
@@ -49,6 +53,11 @@ impl Budget {
     /// The budget of a grant that starts now, in an invocation that Lambda ends after `left`.
     pub fn new(timing: Timing, left: Duration) -> Self {
         Self { timing, end: Instant::now() + left.saturating_sub(timing.reserve).min(timing.grant) }
+    }
+
+    /// The budget without some time at its end, for what may have to be done afterwards.
+    pub(crate) fn sparing(self, time: Duration) -> Self {
+        Self { end: self.end.checked_sub(time).unwrap_or(self.end), ..self }
     }
 
     /// Whether there is time to begin at all; asked before the intent is written.
@@ -70,6 +79,11 @@ impl Budget {
     pub(super) fn pause(self, next: u32) -> Duration {
         let base = self.timing.pause * (1 << next.saturating_sub(2).min(4));
         base + self.timing.pause.mul_f64(fastrand::f64())
+    }
+
+    /// The pause before a principal that IAM does not know everywhere yet is tried again.
+    pub(super) fn propagation(self) -> Duration {
+        self.timing.propagation
     }
 
     /// Waits, unless the wait would leave no time for a call.

@@ -1,6 +1,6 @@
 //! One call to AWS: what is sent, and what its answer means. AWS's error texts are not read: they
-//! repeat values, change over the years, and say the same with different codes. The one exception can
-//! only make an answer friendlier: see [`NO_POLICY`].
+//! repeat values, change over the years, and say the same with different codes. The two exceptions
+//! only tell apart what ends without a grant anyway: see [`Hint`].
 
 use std::error::Error as StdError;
 use std::fmt::Write as _;
@@ -21,11 +21,6 @@ use crate::grant::{EventSourceToken, RevisionId};
 use crate::resource::Qualifier;
 use crate::revoke::Revoke;
 
-/// What `RemovePermission` answers of a target that is there and has no policy (recorded in November 2025); of
-/// one that is not there it answers another text with the same code. Should the text change, such a
-/// revoke ends as `target_not_found` instead of `already_revoked`.
-const NO_POLICY: &str = "No policy is associated with the given resource.";
-
 /// An answer, and what of it the audit shows.
 pub(super) struct Answer<T> {
     pub(super) result: Result<T, Failure>,
@@ -33,8 +28,31 @@ pub(super) struct Answer<T> {
     pub(super) seen: String,
     pub(super) request_id: Option<String>,
     pub(super) aws_code: Option<String>,
-    /// Whether AWS refused because the target is there and has no policy.
-    pub(super) no_policy: bool,
+    /// What AWS's text says beyond its code, where that is known.
+    pub(super) hint: Option<Hint>,
+}
+
+/// One of AWS's texts, as recorded in November 2025. A text that has changed gives no hint, and the request ends
+/// with the stricter or the more general code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hint {
+    /// A removal's target is there and has no policy; one that is not there has another text and the same code.
+    NoPolicy,
+    /// A principal cannot be resolved: the one given, or one that an older statement names.
+    InvalidPrincipal,
+}
+
+impl Hint {
+    fn of(aws_code: &str, message: &str) -> Option<Self> {
+        match (aws_code, message) {
+            ("ResourceNotFoundException", "No policy is associated with the given resource.") => Some(Self::NoPolicy),
+            (
+                "InvalidParameterValueException",
+                "The provided principal was invalid. Please check the principal and try again.",
+            ) => Some(Self::InvalidPrincipal),
+            _ => None,
+        }
+    }
 }
 
 /// What a refusal or a silence means for the grant.
@@ -154,14 +172,14 @@ async fn answer<T, O: RequestId, E: ProvideErrorMetadata + StdError + Send + Syn
             seen: "timeout".into(),
             request_id: None,
             aws_code: None,
-            no_policy: false,
+            hint: None,
         },
         Ok(Ok(output)) => Answer {
             request_id: output.request_id().and_then(word),
             seen: success.to_string(),
             result: Ok(of(output)),
             aws_code: None,
-            no_policy: false,
+            hint: None,
         },
         Ok(Err(error)) => failed(&error),
     }
@@ -179,13 +197,13 @@ fn failed<T, E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(
         SdkError::DispatchFailure(_) if was_not_sent(error) => Failure::NotSent,
         _ => meaning(aws_code.as_deref(), status, header("retry-after")),
     };
-    let message = error.as_service_error().and_then(|error| error.message());
-    let no_policy = aws_code.as_deref() == Some("ResourceNotFoundException") && message == Some(NO_POLICY);
+    let message = error.as_service_error().and_then(|error| error.message()).unwrap_or_default();
+    let hint = Hint::of(aws_code.as_deref().unwrap_or_default(), message);
     let mut seen = if status == 0 { "no answer".to_owned() } else { status.to_string() };
     if let Some(code) = &aws_code {
         let _ = write!(seen, " {code}");
     }
-    Answer { result: Err(failure), seen, request_id: header("x-amzn-requestid").and_then(word), aws_code, no_policy }
+    Answer { result: Err(failure), seen, request_id: header("x-amzn-requestid").and_then(word), aws_code, hint }
 }
 
 /// The table of AWS's errors, by code and, where a proxy or a spoilt answer has none, by status.

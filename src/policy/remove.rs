@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_lambda::Client;
 
-use super::call::{self, Answer, Failure};
+use super::call::{self, Answer, Failure, Hint};
 use super::{Budget, Ending, MOST_ATTEMPTS, MOST_READS, Step, Written};
 use crate::asked::Asked;
 use crate::audit::Intent;
@@ -124,7 +124,7 @@ impl Removal<'_> {
                 Step::End(Ending::Not(Code::RevisionChanged))
             }
             Err(Failure::Revision) => Step::Again(Code::Unavailable, self.pause(None)),
-            Err(Failure::Final(Code::TargetNotFound)) if answer.no_policy => self.gone(),
+            Err(Failure::Final(Code::TargetNotFound)) if answer.hint == Some(Hint::NoPolicy) => self.gone(),
             Err(Failure::Final(Code::TargetNotFound)) => self.not_found().await,
             Err(Failure::Final(code)) => Step::End(Ending::Not(code)),
         }

@@ -23,6 +23,7 @@ const TIMING: Timing = Timing {
     grant: Duration::from_millis(400),
     least_grant: Duration::from_millis(4),
     pause: Duration::from_micros(200),
+    propagation: Duration::from_millis(5),
     settle: Duration::from_millis(2),
     ..QUICK
 };

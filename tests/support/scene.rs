@@ -21,6 +21,7 @@ pub(crate) const QUICK: Timing = Timing {
     least_grant: Duration::from_millis(20),
     reserve: Duration::from_millis(20),
     pause: Duration::from_millis(1),
+    propagation: Duration::from_millis(5),
     settle: Duration::from_millis(5),
 };
 

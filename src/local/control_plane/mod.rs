@@ -104,9 +104,10 @@ impl ControlPlane {
         self
     }
 
-    /// From now on this user or role does not exist. A policy that names it takes no further statement.
+    /// From now on this user or role does not exist. A policy that names it shows its unique id instead, as IAM
+    /// documents, and takes no further statement.
     pub fn delete_principal(&self, arn: &str) -> &Self {
-        self.state().world.deleted_principals.insert(arn.to_owned());
+        self.state().world.delete_principal(arn);
         self
     }
 

@@ -96,6 +96,16 @@ impl Policy {
         Ok((!statements.is_empty()).then_some(Self { revision_id, statements }))
     }
 
+    /// Shows a principal under another name.
+    pub(super) fn rename_principal(&mut self, name: &str, other: &str) {
+        for raw in &mut self.statements {
+            let text = raw.get().replace(&format!("\"{name}\""), &format!("\"{other}\""));
+            if let Ok(renamed) = RawValue::from_string(text) {
+                *raw = renamed;
+            }
+        }
+    }
+
     fn check_size(&self) -> Result<(), AwsError> {
         let size = self.document().len();
         if size > SIZE_LIMIT {

@@ -31,6 +31,18 @@ pub(super) struct World {
     pub(super) deleted_principals: BTreeSet<String>,
 }
 
+impl World {
+    /// The unique id takes the place of the ARN wherever a policy names it.
+    pub(super) fn delete_principal(&mut self, arn: &str) {
+        let kind = if arn.contains(":user/") { "AIDA" } else { "AROA" };
+        let id = format!("{kind}{:0>17}", self.deleted_principals.len() + 1);
+        for policy in self.policies.values_mut() {
+            policy.rename_principal(arn, &id);
+        }
+        self.deleted_principals.extend([arn.to_owned(), id]);
+    }
+}
+
 /// A function's published versions and its aliases.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
