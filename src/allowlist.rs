@@ -182,15 +182,27 @@ impl Allowlist {
         }
     }
 
+    /// Decides a grant that somebody asked for once, of another version of the same layer.
+    pub(crate) fn decide_carried(&self, grant: Grant, own: &Own) -> Result<Approved, Box<Denied>> {
+        let rule = self.allowing(&grant, own);
+        match rule {
+            Ok(rule) => Ok(Approved::new(grant, own, rule)),
+            Err(refusal) => Err(Box::new(Denied { asked: grant, refusal })),
+        }
+    }
+
     /// The rule that would allow a grant, whoever asked for it, or why none would.
     pub(crate) fn would_allow(&self, grant: &Grant, own: &Own) -> Result<&str, Refusal> {
+        self.allowing(grant, own).map(|rule| &*rule.id)
+    }
+
+    fn allowing(&self, grant: &Grant, own: &Own) -> Result<&Rule, Refusal> {
         let faults = standing_refusals(grant, own);
         let refusal = |rule: &Rule| match rule.allows_target(grant.target()) {
             true => rule.refusal_of_parties(grant),
             false => Some(Criterion::Target),
         };
-        let rule = self.first(faults, Criterion::Principal, refusal, |criterion| criterion.fault(grant))?;
-        Ok(&rule.id)
+        self.first(faults, Criterion::Principal, refusal, |criterion| criterion.fault(grant))
     }
 
     fn admit(&self, target: &Target, requester: &Requester, own: &Own) -> Result<&Rule, Refusal> {

@@ -102,6 +102,9 @@ pub struct Recorded {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Part {
     outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     statement_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     statement: Option<Box<RawValue>>,
@@ -110,9 +113,16 @@ pub(crate) struct Part {
 }
 
 impl Part {
+    /// A grant that the allowlist does not allow.
+    pub(crate) fn refused(statement_id: Option<&str>, code: Code) -> Self {
+        let (outcome, statement_id) = (code.kind().outcome().as_str(), statement_id.map(str::to_owned));
+        Self { outcome, code: Some(code.as_str()), statement_id, statement: None, fingerprint: None }
+    }
+
     fn of(verdict: &Verdict) -> Self {
         Self {
             outcome: verdict.outcome.map_or("", Outcome::as_str),
+            code: verdict.code.map(Code::as_str),
             statement_id: verdict.statement_id.clone(),
             statement: verdict.statement.clone(),
             fingerprint: verdict.fingerprint.as_ref().map(|it| it.as_str().to_owned()),
@@ -152,6 +162,11 @@ impl Recorded {
 
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         self.verdict.outcome
+    }
+
+    /// What it came to, as one of several.
+    pub(crate) fn part(&self) -> Part {
+        Part::of(&self.verdict)
     }
 
     /// Two recorded grants of one request, as one. If the second ended without success, that is the ending.
@@ -226,6 +241,18 @@ impl Audit {
         written: Written,
     ) -> Result<Recorded, Unrecorded> {
         self.conclude(case, approved, written)
+    }
+
+    /// Records what became of the grants of a layer's previous version.
+    pub(crate) fn carried(
+        &self,
+        case: &Case<'_>,
+        admitted: &Admitted,
+        written: Written,
+        parts: Vec<Part>,
+    ) -> Result<Recorded, Unrecorded> {
+        let Recorded { verdict } = self.read(case, admitted, written, None)?;
+        Ok(Recorded { verdict: Verdict { parts, ..verdict } })
     }
 
     fn conclude<A: Asked>(

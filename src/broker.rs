@@ -108,6 +108,7 @@ impl Broker {
                 self.read(request, received, case, own, deadline).await
             }
             Some(Operation::GrantFunctionUrl) => self.grant_function_url(request, received, case, own, deadline).await,
+            Some(Operation::CarryLayerForward) => self.carry_forward(request, received, case, own, deadline).await,
             _ => self.grant(request, received, case, own, deadline).await,
         }
     }

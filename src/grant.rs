@@ -83,6 +83,11 @@ impl Grant {
         }
     }
 
+    /// The same under another statement id.
+    pub(crate) fn under(self, id: StatementId) -> Self {
+        Self { statement_id: Some(id), ..self }
+    }
+
     /// What the principal may do.
     pub fn action(&self) -> &Action {
         &self.action

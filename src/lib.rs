@@ -26,6 +26,7 @@
 //! | [`asked`] | what a grant, a revoke and a read have in common |
 //! | [`grant`] | every rule that AWS documents |
 //! | `function_url` | two grants as one |
+//! | `carry_forward` | a layer's grants, on its next version too |
 //! | [`revoke`], [`read`] | the same for taking a statement away and for looking |
 //! | [`allowlist`] | the decision |
 //! | [`policy`] | the careful write |
@@ -44,6 +45,7 @@ pub mod asked;
 pub mod audit;
 pub mod aws;
 pub mod broker;
+mod carry_forward;
 pub mod config;
 pub mod connection;
 pub mod error;

@@ -116,8 +116,13 @@ impl Written {
 
     /// Nothing was sent.
     pub(crate) fn none(code: Code) -> Self {
+        Self::ended(Ending::Not(code))
+    }
+
+    /// An ending without calls of its own.
+    pub(crate) fn ended(ending: Ending) -> Self {
         Self {
-            ending: Ending::Not(code),
+            ending,
             attempts: 0,
             calls: Vec::new(),
             aws_request_id: None,

@@ -17,7 +17,8 @@ impl Read {
     /// Checks a request against every rule. All broken rules are reported at once. A read changes
     /// nothing, so a dry run of one is the read itself.
     pub fn new(request: Request<'_>) -> Result<Self, Vec<Fault>> {
-        let of_layer = request.operation == Some(Operation::GetLayerVersionPolicy);
+        let of_layer =
+            matches!(request.operation, Some(Operation::GetLayerVersionPolicy | Operation::CarryLayerForward));
         let reason = request.reason.as_deref().map(Into::into);
         let mut fields = request.parameters();
         let place = if of_layer { asked::layer(&mut fields) } else { asked::function(&mut fields) };

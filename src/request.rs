@@ -31,6 +31,8 @@ pub enum Operation {
     AddLayerVersionPermission,
     /// Two `AddPermission`, for a function URL.
     GrantFunctionUrl,
+    /// `AddLayerVersionPermission` for each grant of the version before.
+    CarryLayerForward,
     /// Lambda's `RemovePermission`.
     RemovePermission,
     /// Lambda's `RemoveLayerVersionPermission`.
@@ -43,10 +45,11 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AddPermission,
         Self::AddLayerVersionPermission,
         Self::GrantFunctionUrl,
+        Self::CarryLayerForward,
         Self::RemovePermission,
         Self::RemoveLayerVersionPermission,
         Self::GetPolicy,
@@ -59,6 +62,7 @@ impl Operation {
             Self::AddPermission => "AddPermission",
             Self::AddLayerVersionPermission => "AddLayerVersionPermission",
             Self::GrantFunctionUrl => "GrantFunctionUrl",
+            Self::CarryLayerForward => "CarryLayerForward",
             Self::RemovePermission => "RemovePermission",
             Self::RemoveLayerVersionPermission => "RemoveLayerVersionPermission",
             Self::GetPolicy => "GetPolicy",
@@ -110,7 +114,7 @@ impl<'a> Request<'a> {
             const RULE: Broken = Broken::new(
                 Code::InvalidOperation,
                 "the operation is one of `AddPermission`, `GrantFunctionUrl`, `RemovePermission`, `GetPolicy` for a function, \
-                 `AddLayerVersionPermission`, `RemoveLayerVersionPermission`, `GetLayerVersionPolicy` for a layer",
+                 `AddLayerVersionPermission`, `CarryLayerForward`, `RemoveLayerVersionPermission`, `GetLayerVersionPolicy` for a layer",
             );
             fields.check("operation", operation.ok_or(RULE))
         });

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Door, Doors, Item, Opened, Received, Shape, door_of};
 use crate::arn::AccountId;
@@ -114,7 +114,30 @@ pub(super) fn event<'a>(event: &Object<'a>) -> Result<Received<'a>, Fault> {
         return Err(Fault::new("", Code::Unauthenticated, "the event carries no account and source of its sender"));
     };
     let detail = event.get("detail").ok_or(Fault::new("", Code::UnknownEvent, "the event has no detail"))?;
-    Ok(Received { requester: Requester::EventBridge { account, source }, text: Cow::Borrowed(detail.get()) })
+    // Nobody but AWS can put an event with a source of its own on a bus.
+    let of_cloud_trail = event.string("detail-type").as_deref() == Some("AWS API Call via CloudTrail");
+    let text = if of_cloud_trail && source.as_str() == "aws.lambda" {
+        Cow::Owned(published(&Object::within(detail).unwrap_or_default())?)
+    } else {
+        Cow::Borrowed(detail.get())
+    };
+    Ok(Received { requester: Requester::EventBridge { account, source }, text })
+}
+
+/// What CloudTrail tells of a new layer version, as the request to carry the grants of the last one over.
+fn published(detail: &Object<'_>) -> Result<String, Fault> {
+    const RULE: &str = "of CloudTrail's events only a PublishLayerVersion that succeeded is a request";
+    let fault = || Fault::new("/detail", Code::UnknownEvent, RULE);
+    refuse_duplicates(detail)?;
+    // The name carries the version of the API: PublishLayerVersion20181031.
+    let published = detail.string("eventName").is_some_and(|name| name.starts_with("PublishLayerVersion"));
+    let answer = inner(detail, "responseElements")?.filter(|_| published && detail.get("errorCode").is_none());
+    let answer = answer.ok_or_else(fault)?;
+    let (layer, version) = (answer.string("layerArn"), answer.get("version"));
+    let (Some(layer), Some(version)) = (layer, version) else { return Err(fault()) };
+    let version: i64 = version.get().parse().map_err(|_| fault())?;
+    let parameters = json!({ "LayerName": layer, "VersionNumber": version });
+    Ok(json!({ "operation": "CarryLayerForward", "parameters": parameters }).to_string())
 }
 
 /// A batch from SQS. Without an id and a source on each record it is no batch, and is refused whole.

@@ -48,7 +48,7 @@ pub fn request(bytes: &[u8]) {
         Some(Operation::RemovePermission | Operation::RemoveLayerVersionPermission) => {
             return Revoke::new(request).map_or_else(refused, |_| ());
         }
-        Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy) => {
+        Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy | Operation::CarryLayerForward) => {
             return Read::new(request).map_or_else(refused, |_| ());
         }
         Some(Operation::GrantFunctionUrl) => {

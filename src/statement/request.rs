@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Party, Statement, TOKEN_KEY};
 use crate::asked::Given;
 use crate::error::{Code, Fault};
-use crate::grant::Grant;
+use crate::grant::{Fingerprint, Grant, StatementId};
 use crate::request::Request;
 
 impl Statement {
@@ -14,6 +14,16 @@ impl Statement {
         const NO_GRANT: &str = "no grant makes a statement of this form";
         let document = self.request(given).ok_or_else(|| vec![Fault::new("", Code::InvalidOperation, NO_GRANT)])?;
         Grant::new(Request::read(&document).map_err(|fault| vec![fault])?)
+    }
+
+    /// The grant of the same on another target, under the same id unless that was derived.
+    pub(crate) fn carried(&self, given: &Given) -> Result<Grant, Vec<Fault>> {
+        let grant = self.as_grant(given)?;
+        let derived = self.sid.strip_prefix("broker-").is_some_and(|hex| hex.len() == Fingerprint::CHARS);
+        match StatementId::parse(&self.sid) {
+            Ok(id) if !derived => Ok(grant.under(id)),
+            _ => Ok(grant),
+        }
     }
 
     fn request(&self, given: &Given) -> Option<String> {

@@ -1,0 +1,124 @@
+//! `CarryLayerForward`: what the previous version of a layer grants is granted on a new version too.
+//!
+//! A layer's permissions belong to one version, so that with every new version they would have to be
+//! given again (AWS, sharing layers). CloudTrail tells of each `PublishLayerVersion` through EventBridge. What the
+//! allowlist allows today is carried over, whoever asked for it then; what it does not is told.
+
+use tokio::time::Instant;
+
+use crate::allowlist::Admitted;
+use crate::asked::{Asked, Given};
+use crate::audit::{Case, Part};
+use crate::broker::Broker;
+use crate::error::Code;
+use crate::event::Received;
+use crate::outcome::Outcome;
+use crate::policy::{self, Budget, Ending, Seen, Written};
+use crate::read::Read;
+use crate::reply::Answered;
+use crate::request::Request;
+use crate::resource::Own;
+use crate::statement::{self, Found, Standing};
+
+impl Broker {
+    /// Carries the grants of the previous version over to the one that the request names.
+    pub(crate) async fn carry_forward(
+        &self,
+        request: Request<'_>,
+        received: &Received<'_>,
+        case: &Case<'_>,
+        own: &Own,
+        deadline: Instant,
+    ) -> Answered {
+        let read = match Read::new(request) {
+            Ok(read) => read,
+            Err(faults) => return self.audit.refused(case, faults),
+        };
+        let admitted = match self.allowlist.decide_read(read, received.requester(), own) {
+            Ok(admitted) => admitted,
+            Err(denied) => return self.audit.read_denied(case, *denied, own),
+        };
+        let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
+        let (written, parts) = match self.standing(admitted.read().given(), budget).await {
+            Ok((before, now)) => self.carry(&admitted, before, &now, case, own, budget).await?,
+            Err(written) => (written, Vec::new()),
+        };
+        self.audit.carried(case, &admitted, written, parts)
+    }
+
+    /// What the previous version grants, and the policy that the new one has already.
+    async fn standing(&self, given: &Given, budget: Budget) -> Result<(Vec<Standing>, String), Written> {
+        let Given::Layer { name, version } = given else { return Err(Written::none(Code::Internal)) };
+        let previous = Given::Layer { name: name.clone(), version: version.saturating_sub(1) };
+        let before = if *version > 1 { self.document(&previous, budget).await? } else { String::new() };
+        // A policy that cannot be understood is not taken for an empty one.
+        let before = if before.is_empty() { Some(Vec::new()) } else { statement::all(&before) };
+        let before = before.ok_or_else(|| Written::none(Code::Unavailable))?;
+        Ok((before, self.document(given, budget).await?))
+    }
+
+    /// A policy's text; without one, none.
+    async fn document(&self, given: &Given, budget: Budget) -> Result<String, Written> {
+        let Seen { written, document } = Box::pin(policy::read(&self.client, given, budget)).await;
+        match (written.ending(), document) {
+            (Ok(_), Some(document)) => Ok(document),
+            (Err(Code::TargetNotFound), _) => Ok(String::new()),
+            _ => Err(written),
+        }
+    }
+
+    async fn carry(
+        &self,
+        admitted: &Admitted,
+        before: Vec<Standing>,
+        now: &str,
+        case: &Case<'_>,
+        own: &Own,
+        budget: Budget,
+    ) -> Result<(Written, Vec<Part>), crate::audit::Unrecorded> {
+        let given = admitted.read().given();
+        let mut whole = Written::ended(Ending::Done(Outcome::AlreadyGranted));
+        let mut parts = Vec::new();
+        for standing in before {
+            let Standing::Statement(stored) = standing else {
+                parts.push(Part::refused(None, Code::ActionNotAllowed));
+                continue;
+            };
+            let Ok(grant) = stored.carried(given) else {
+                parts.push(Part::refused(Some(stored.sid()), Code::PrincipalNotAllowed));
+                continue;
+            };
+            let approved = match self.allowlist.decide_carried(grant, own) {
+                Ok(approved) => approved,
+                Err(denied) => {
+                    let sid = denied.asked.statement_id(own);
+                    let code = denied.refusal.faults.first().map_or(Code::Internal, |fault| fault.code);
+                    self.audit.denied(case, *denied, own)?;
+                    parts.push(Part::refused(Some(sid.as_str()), code));
+                    continue;
+                }
+            };
+            let expected = statement::Statement::expected(&approved);
+            let there = statement::find(now, expected.sid());
+            if matches!(&there, Some(Found::Statement(stored)) if **stored == expected) {
+                continue;
+            }
+            if !budget.allows_grant() {
+                whole.ending = Ending::Not(Code::TimedOut);
+                break;
+            }
+            let intent = self.audit.intent(case, approved)?;
+            let written = Box::pin(policy::add(&self.client, &intent, budget, false)).await;
+            let recorded = intent.outcome(written)?;
+            whole.ending = match (recorded.code(), &whole.ending) {
+                // What may succeed later comes again; what never will is told, and the rest goes on.
+                (Some(code), _) if code.kind().delivery() == crate::error::Delivery::Fail => Ending::Not(code),
+                (_, Ending::Not(code)) => Ending::Not(*code),
+                (None, _) => Ending::Done(Outcome::Granted),
+                (Some(_), Ending::Done(outcome)) => Ending::Done(*outcome),
+            };
+            parts.push(recorded.part());
+        }
+        Ok((whole, parts))
+    }
+}
