@@ -12,8 +12,8 @@ use permission_broker::local::stage::Stage;
 use crate::support::process::{SIGNED, Served, broker, http, scratch, written};
 use crate::support::{event_files, json, path, string, text};
 
-const SUMMARY: &str = "48 events, 53 requests\n  \
-     22 granted, 3 already_granted, 2 would_grant, 1 revoked, 1 already_revoked, 1 read, 13 denied, 6\n    \
+const SUMMARY: &str = "49 events, 55 requests\n  \
+     24 granted, 3 already_granted, 2 would_grant, 1 revoked, 1 already_revoked, 1 read, 13 denied, 6\n    \
      rejected, 1 conflict, 3 failed\n";
 
 #[test]

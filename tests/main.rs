@@ -10,6 +10,7 @@
 
 mod allowlist;
 mod audit;
+mod carry;
 mod cli;
 mod config;
 mod control_plane;

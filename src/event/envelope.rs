@@ -135,7 +135,7 @@ fn published(detail: &Object<'_>) -> Result<String, Fault> {
     let answer = answer.ok_or_else(fault)?;
     let (layer, version) = (answer.string("layerArn"), answer.get("version"));
     let (Some(layer), Some(version)) = (layer, version) else { return Err(fault()) };
-    let version: i64 = version.get().parse().map_err(|_| fault())?;
+    let version: i64 = version.get().trim_matches('"').parse().map_err(|_| fault())?;
     let parameters = json!({ "LayerName": layer, "VersionNumber": version });
     Ok(json!({ "operation": "CarryLayerForward", "parameters": parameters }).to_string())
 }

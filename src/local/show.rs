@@ -71,7 +71,7 @@ impl<W: Write> Show<W> {
             } else if last.get("statementId").is_some() {
                 format!("to revoke {} on {name}", text(last, "statementId"))
             } else {
-                format!("to read {name}")
+                format!("{} of {name}", text(last, "operation"))
             };
             self.page.labelled("wants", Ink::Plain, &wants)?;
         }

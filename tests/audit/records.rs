@@ -147,6 +147,11 @@ async fn the_examples_are_answered_with_what_was_recorded_in_known_fields_only()
             // A queue is told ids alone.
             _ => outcomes.clone(),
         };
+        // Each grant that is carried over has a record of its own, before that of the whole.
+        let outcomes = match &reply.document["grants"] {
+            Value::Array(grants) => outcomes[grants.len()..].to_vec(),
+            _ => outcomes,
+        };
         assert_eq!(outcomes, replies, "{}", file.display());
         for record in &records {
             let unknown = record.as_object().unwrap().keys().find(|key| !FIELDS.contains(&key.as_str()));

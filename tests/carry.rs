@@ -1,0 +1,163 @@
+//! A new layer version gets what the last one granted, as far as the allowlist allows it today.
+
+use permission_broker::local::control_plane::{Fault, Operation};
+use serde_json::{Value, json};
+
+use crate::support::{Door, Fate, Scene, json as parsed, layer_grant, string, text};
+
+const PARTNER: &str = "210987654321";
+
+fn layer(version: u64) -> String {
+    format!("arn:aws:lambda:us-east-1:123456789012:layer:common:{version}")
+}
+
+/// The event that CloudTrail sends through EventBridge, with changes to its detail.
+fn published(changes: &Value) -> Vec<u8> {
+    let mut event = parsed(&text("events/eventbridge-carry-layer-forward.json"));
+    event["detail"]["responseElements"]["layerArn"] = "arn:aws:lambda:us-east-1:123456789012:layer:common".into();
+    event["detail"]["responseElements"]["version"] = 3.into();
+    for (name, value) in changes.as_object().unwrap() {
+        event["detail"][name] = value.clone();
+    }
+    event.to_string().into_bytes()
+}
+
+/// A scene whose second layer version grants something to each of these, under their own ids.
+async fn granted(parties: &[(&str, Value)]) -> Scene {
+    let scene = Scene::new().await;
+    for (id, changes) in parties {
+        let mut request = layer_grant(json!({ "VersionNumber": 2, "StatementId": id }));
+        for (name, value) in changes.as_object().unwrap() {
+            request["parameters"][name] = value.clone();
+        }
+        assert_eq!(scene.ask(Door::Direct, &request).await.outcome(), "granted", "{request}");
+    }
+    scene.records();
+    scene.plane.clear_calls();
+    scene
+}
+
+fn sids(scene: &Scene, version: u64) -> Vec<String> {
+    scene.statements(&layer(version)).iter().map(|it| string(it, "Sid").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn what_the_allowlist_allows_today_is_carried_over_and_the_rest_is_told() {
+    let everyone = json!({ "Principal": "*", "OrganizationId": "o-a1b2c3d4e5" });
+    let mut scene = granted(&[("partner", json!({ "Principal": PARTNER })), ("organization", everyone)]).await;
+    // Since then the organization has left the allowlist.
+    let accounts = json!({ "id": "now", "accounts": [PARTNER], "targets": ["layer:common"] });
+    scene.broker.allowlist = permission_broker::allowlist::Allowlist::parse(&accounts.to_string()).unwrap();
+    let reply = scene.invoke(&published(&json!({}))).await;
+    assert_eq!((reply.failed, reply.outcome()), (false, "granted"));
+    let told: Vec<_> =
+        reply.document["grants"].as_array().unwrap().iter().map(|it| (&it["statementId"], &it["outcome"])).collect();
+    assert_eq!(told, [(&json!("partner"), &json!("granted")), (&json!("organization"), &json!("denied"))]);
+    assert_eq!(sids(&scene, 3), ["partner"]);
+    assert_eq!(scene.statements(&layer(3))[0]["Resource"], layer(3));
+    assert_eq!(sids(&scene, 2), ["partner", "organization"], "the old version keeps what it has");
+    let records: Vec<_> =
+        scene.records().iter().map(|it| format!("{} {}", string(it, "record"), string(it, "outcome"))).collect();
+    assert_eq!(records, ["intent ", "outcome granted", "outcome denied", "outcome granted"]);
+}
+
+#[tokio::test]
+async fn told_twice_it_is_done_once() {
+    let scene = granted(&[("partner", json!({ "Principal": PARTNER }))]).await;
+    assert_eq!(scene.invoke(&published(&json!({}))).await.outcome(), "granted");
+    scene.plane.clear_calls();
+    assert_eq!(scene.invoke(&published(&json!({}))).await.outcome(), "already_granted");
+    assert_eq!(scene.calls(), ["read", "read"]);
+    assert_eq!(sids(&scene, 3), ["partner"]);
+}
+
+/// A derived id belongs to its version: under the old one, a later request for the same grant would double it.
+#[tokio::test]
+async fn a_derived_id_is_derived_again() {
+    let scene = Scene::new().await;
+    for version in [2, 3] {
+        let mut request = layer_grant(json!({ "VersionNumber": version, "Principal": PARTNER }));
+        request["parameters"].as_object_mut().unwrap().remove("StatementId");
+        let reply = scene.ask(Door::Direct, &request).await;
+        assert_eq!(reply.outcome(), if version == 2 { "granted" } else { "already_granted" });
+        if version == 2 {
+            assert_eq!(scene.invoke(&published(&json!({}))).await.outcome(), "granted");
+        }
+    }
+    assert_eq!(sids(&scene, 3).len(), 1);
+}
+
+#[tokio::test]
+async fn a_first_version_and_a_version_without_grants_have_nothing_to_carry() {
+    let scene = Scene::new().await;
+    for version in [1, 3] {
+        let answer = json!({ "layerArn": "arn:aws:lambda:us-east-1:123456789012:layer:common", "version": version });
+        let reply = scene.invoke(&published(&json!({ "responseElements": answer }))).await;
+        assert_eq!((reply.failed, reply.outcome()), (false, "already_granted"), "{version}");
+    }
+}
+
+#[tokio::test]
+async fn what_fails_for_a_while_comes_again_and_then_is_whole() {
+    let operations = [Operation::GetLayerVersionPolicy, Operation::AddLayerVersionPermission];
+    for operation in operations {
+        let scene =
+            granted(&[("a", json!({ "Principal": PARTNER })), ("b", json!({ "Principal": "123456789012" }))]).await;
+        scene.plane.inject(Fault::throttled(Some(60)).on(operation).times(1));
+        let reply = scene.invoke(&published(&json!({}))).await;
+        assert!(reply.failed, "{operation}");
+        assert_eq!(reply.code(), "throttled");
+        assert!(!scene.invoke(&published(&json!({}))).await.failed);
+        let mut there = sids(&scene, 3);
+        there.sort();
+        assert_eq!(there, ["a", "b"], "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_written_without_a_record() {
+    for good in 0..4 {
+        let scene =
+            granted(&[("a", json!({ "Principal": PARTNER })), ("b", json!({ "Principal": "123456789012" }))]).await;
+        scene.sink.next((0..good).map(|_| Fate::Written).chain([Fate::Failed]));
+        let reply = scene.invoke(&published(&json!({}))).await;
+        assert!(reply.failed && reply.code() == "audit_unavailable", "{good}");
+        let intents = scene.records().iter().filter(|it| it["record"] == "intent").count();
+        assert!(scene.calls().iter().filter(|call| **call == "add").count() <= intents, "{good}");
+        assert_eq!(scene.invoke(&published(&json!({}))).await.failed, false);
+        assert_eq!(sids(&scene, 3).len(), 2);
+    }
+}
+
+/// Who may not ask about the layer carries nothing: the rules' requesters hold for AWS too.
+#[tokio::test]
+async fn a_rule_for_others_carries_nothing() {
+    let mut scene = granted(&[("partner", json!({ "Principal": PARTNER }))]).await;
+    for (requesters, outcome) in
+        [(json!(["arn:aws:iam::*"]), "denied"), (json!(["eventbridge:123456789012:aws.lambda"]), "granted")]
+    {
+        let rule = json!({ "accounts": [PARTNER], "requesters": requesters });
+        scene.broker.allowlist = permission_broker::allowlist::Allowlist::parse(&rule.to_string()).unwrap();
+        assert_eq!(scene.invoke(&published(&json!({}))).await.outcome(), outcome, "{requesters}");
+    }
+}
+
+#[tokio::test]
+async fn only_a_layer_version_that_was_published_is_a_request() {
+    let scene = Scene::new().await;
+    for changes in [
+        json!({ "eventName": "DeleteLayerVersion20181031" }),
+        json!({ "errorCode": "AccessDenied" }),
+        json!({ "responseElements": null }),
+        json!({ "responseElements": { "version": 3 } }),
+        json!({ "responseElements": { "layerArn": "arn:aws:lambda:us-east-1:123456789012:layer:common", "version": "x" } }),
+    ] {
+        let reply = scene.invoke(&published(&changes)).await;
+        assert_eq!((reply.failed, reply.code()), (false, "unknown_event"), "{changes}");
+    }
+    // From any other source it is no message of AWS, and its detail no request.
+    let mut faked = parsed(&text("events/eventbridge-carry-layer-forward.json"));
+    faked["source"] = "com.example.lambda".into();
+    assert_eq!(scene.invoke(faked.to_string().as_bytes()).await.outcome(), "rejected");
+    assert!(scene.calls().is_empty());
+}
