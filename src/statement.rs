@@ -260,25 +260,26 @@ impl Statement {
     /// What it means, with its id and its resource, as a digest. A token is only said to be there, so that
     /// nobody can try tokens against it.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
-        let mut shown = self.clone();
-        for ((_, key), values) in &mut shown.conditions {
-            if key == TOKEN_KEY {
-                *values = vec!["present".to_owned()];
-            }
-        }
-        Fingerprint::of(&shown.canonical())
+        Fingerprint::of(&self.written_out(true))
     }
 
     /// Everything in it as one text, the same for two statements only if they are equal.
     pub(crate) fn canonical(&self) -> String {
-        let (kind, party) = match &self.principal {
-            Party::Everyone => ("everyone", String::new()),
-            Party::Account(account) => ("account", account.to_string()),
-            Party::Aws(aws) => ("aws", aws.clone()),
-            Party::Service(service) => ("service", service.clone()),
+        self.written_out(false)
+    }
+
+    fn written_out(&self, hide_token: bool) -> String {
+        let (kind, party): (_, Cow<'_, str>) = match &self.principal {
+            Party::Everyone => ("everyone", "".into()),
+            Party::Account(account) => ("account", account.to_string().into()),
+            Party::Aws(aws) => ("aws", aws.into()),
+            Party::Service(service) => ("service", service.into()),
         };
-        let conditions: Vec<_> =
-            self.conditions.iter().map(|((operator, key), values)| (operator, key, values)).collect();
+        let conditions = self.conditions.iter().map(|((operator, key), values)| {
+            let values = if hide_token && key == TOKEN_KEY { OneOf::Hidden(["present"]) } else { OneOf::Many(values) };
+            (operator, key, values)
+        });
+        let conditions: Vec<_> = conditions.collect();
         let parts = (&self.sid, self.allow, kind, party, &self.action, &self.resource, conditions);
         serde_json::to_string(&parts).unwrap_or_default()
     }
@@ -457,4 +458,5 @@ enum ShownPrincipal<'a> {
 enum OneOf<'a> {
     One(&'a str),
     Many(&'a [String]),
+    Hidden([&'a str; 1]),
 }
