@@ -104,13 +104,26 @@ pub(crate) struct Verdict {
     pub(crate) statement: Option<Box<RawValue>>,
     pub(crate) revision_id: Option<String>,
     pub(crate) rule: Option<Box<str>>,
+    /// How many rules the request breaks.
+    pub(crate) broken: usize,
+    /// The first of them.
     pub(crate) faults: Vec<Fault>,
+    /// The first rules that do not allow it.
     pub(crate) rules: Vec<(Box<str>, Code)>,
 }
 
 impl Recorded {
     pub(crate) fn verdict(&self) -> &Verdict {
         &self.verdict
+    }
+
+    /// Lets go of what no reply lists: a batch would otherwise hold every reason of all its requests at once.
+    pub(crate) fn listing(mut self, most: usize) -> Self {
+        self.verdict.faults.truncate(most);
+        self.verdict.faults.shrink_to_fit();
+        self.verdict.rules.truncate(most);
+        self.verdict.rules.shrink_to_fit();
+        self
     }
 }
 
@@ -130,7 +143,7 @@ impl Audit {
     pub(crate) fn refused(&self, case: &Case<'_>, faults: Vec<Fault>) -> Result<Recorded, Unrecorded> {
         let code = faults.first().map_or(Code::Internal, |fault| fault.code);
         self.write(&Line::new(Record::Outcome, case).ended(Err(code)).faults(&faults))?;
-        Ok(Recorded { verdict: Verdict { faults, ..Verdict::of(case, Err(code)) } })
+        Ok(Recorded { verdict: Verdict { broken: faults.len(), faults, ..Verdict::of(case, Err(code)) } })
     }
 
     /// Records a grant that the allowlist does not allow.
@@ -142,7 +155,8 @@ impl Audit {
         let line = Line::new(Record::Outcome, case).ended(Err(code)).faults(&faults).rules(&rules);
         self.write(&line.grant(&grant, &resource, statement_id.as_str()))?;
         let (resource, statement_id) = (Some(resource), Some(statement_id.as_str().to_owned()));
-        Ok(Recorded { verdict: Verdict { faults, rules, resource, statement_id, ..Verdict::of(case, Err(code)) } })
+        let verdict = Verdict { broken: faults.len(), faults, rules, ..Verdict::of(case, Err(code)) };
+        Ok(Recorded { verdict: Verdict { resource, statement_id, ..verdict } })
     }
 
     /// Records a grant that is allowed but not made: a dry run, or one for which there is no time.
