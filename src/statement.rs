@@ -206,10 +206,11 @@ impl Statement {
         !same || !asked.conditions.iter().all(holds)
     }
 
-    /// The account that the condition on the source ARN names.
+    /// The account that the condition on the source ARN names, if it holds for one ARN.
     fn source_account(&self) -> Option<&str> {
         let key = ("arnlike".to_owned(), "aws:sourcearn".to_owned());
-        self.conditions.get(&key)?.first()?.split(':').nth(4)
+        let [arn] = self.conditions.get(&key)?.as_slice() else { return None };
+        arn.split(':').nth(4)
     }
 
     /// The statement as AWS writes it, for replies; a token is only said to be there.
