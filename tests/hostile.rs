@@ -136,7 +136,15 @@ fn assert_came_to(came: &Came, wanted: &[&str], place: &str) {
     if let Some(reply) = &came.reply {
         assert_eq!(reply["code"], wanted[0], "{place}");
         assert_eq!(codes(reply), wanted[..wanted.len().min(64)], "{place}: as many as a reply lists");
+        let one = reply["errors"][0]["detail"].as_str().expect("a detail").to_owned();
+        let detail = if wanted.len() == 1 { one } else { many(wanted.len()) };
+        assert_eq!(reply["detail"], detail, "{place}");
     }
+}
+
+/// The detail of a reply to a request that breaks so many rules, however many of them are listed.
+fn many(rules: usize) -> String {
+    format!("{rules} rules are broken; `errors` lists them")
 }
 
 async fn hostile_stage() -> Stage {

@@ -6,7 +6,7 @@ use aws_smithy_types::base64;
 use permission_broker::local::stage::Stage;
 use serde_json::{Value, json};
 
-use super::{MOST_LINE_BYTES, assert_came_to, hostile_stage, invoke};
+use super::{MOST_LINE_BYTES, assert_came_to, codes, hostile_stage, invoke, many};
 use crate::support::envelope;
 
 /// Lambda's limit for the event of a synchronous invoke.
@@ -140,6 +140,9 @@ async fn the_reply_to_a_batch_stays_within_lambdas_limit() {
     let reply = stage.invoke("id-1", batch.as_bytes()).await.expect("a reply");
     assert_eq!(stage.audit().len(), 2_000);
     assert!(reply.get().len() <= MOST, "{} bytes", reply.get().len());
+    let replies: Vec<Value> = serde_json::from_str(reply.get()).expect("a list of replies");
+    let brief = |reply: &Value| reply["detail"] == many(3 + letters.len()) && codes(reply).len() == 1;
+    assert!(replies.len() == 2_000 && replies.iter().all(brief), "each says how many rules, and the first");
 }
 
 /// The limit of a document to the byte, and through a door, where the envelope does not count.

@@ -22,6 +22,8 @@ enum Check {
     Figures,
     /// A fuzz target has to exist.
     Fuzz,
+    /// The files to mutate have to exist.
+    Mutants,
     /// Needs an AWS account: files and outputs it names have to exist.
     NeedsAws,
 }
@@ -32,6 +34,7 @@ fn check(command: &str) -> Check {
         ("cargo", "test") => Check::Test,
         ("cargo", rest) if rest.starts_with("test ") && rest.contains(" --release ") => Check::Figures,
         ("cargo", rest) if rest.starts_with("fuzz run ") => Check::Fuzz,
+        ("cargo", "mutants") => Check::Mutants,
         (variable, rest) if variable.contains('=') && rest.starts_with("cargo test ") => Check::LongRun,
         ("cargo", rest) if rest.starts_with("run -- serve") => Check::Serve,
         ("cargo", "run -- --help") => Check::Run("Usage: broker"),
@@ -47,7 +50,7 @@ fn check(command: &str) -> Check {
 fn every_command_does_what_it_says() {
     let blocks = blocks("sh");
     let commands: Vec<&str> = blocks.iter().flat_map(|block| block.text.lines()).collect();
-    assert_eq!(commands.len(), 20);
+    assert_eq!(commands.len(), 21);
     let mut served = None;
     for command in commands {
         match check(command) {
@@ -61,6 +64,11 @@ fn every_command_does_what_it_says() {
             Check::Fuzz => {
                 let target = command.split_once("-s none ").unwrap().1.split(' ').next().unwrap();
                 assert!(path(&format!("fuzz/fuzz_targets/{target}.rs")).exists(), "{command}");
+            }
+            Check::Mutants => {
+                let config = text(".cargo/mutants.toml");
+                let files: Vec<&str> = config.split('"').filter(|word| word.starts_with("src/")).collect();
+                assert!(!files.is_empty() && files.iter().all(|file| path(file).exists()), "{files:?}");
             }
             Check::NeedsAws => needs_aws(command),
         }
