@@ -151,7 +151,11 @@ pub(crate) struct Verdict {
     pub(crate) policy: Option<Fill>,
     /// What the policy holds, if it was read.
     pub(crate) statements: Option<Box<RawValue>>,
+    /// How many rules the request breaks.
+    pub(crate) broken: usize,
+    /// The first of them.
     pub(crate) faults: Vec<Fault>,
+    /// The first rules that do not allow it.
     pub(crate) rules: Vec<(Box<str>, Code)>,
 }
 
@@ -184,6 +188,16 @@ impl Recorded {
     pub(crate) fn verdict(&self) -> &Verdict {
         &self.verdict
     }
+
+    /// Lets go of what no reply lists: a batch would otherwise hold every reason of all its requests at once.
+    pub(crate) fn listing(mut self, most: usize) -> Self {
+        self.verdict.faults.truncate(most);
+        self.verdict.faults.shrink_to_fit();
+        self.verdict.rules.truncate(most);
+        self.verdict.rules.shrink_to_fit();
+        self.verdict.blamed.truncate(most);
+        self
+    }
 }
 
 impl Audit {
@@ -206,7 +220,7 @@ impl Audit {
     pub(crate) fn refused(&self, case: &Case<'_>, faults: Vec<Fault>) -> Result<Recorded, Unrecorded> {
         let code = faults.first().map_or(Code::Internal, |fault| fault.code);
         self.write(&Line::new(Record::Outcome, case).ended(Err(code)).faults(&faults))?;
-        Ok(Recorded { verdict: Verdict { faults, ..Verdict::of(case, Err(code)) } })
+        Ok(Recorded { verdict: Verdict { broken: faults.len(), faults, ..Verdict::of(case, Err(code)) } })
     }
 
     /// Records a grant or a revoke that the allowlist does not allow.
@@ -350,7 +364,7 @@ impl Verdict {
     fn of_refusal(case: &Case<'_>, refusal: Refusal) -> Self {
         let Refusal { faults, rules } = refusal;
         let code = faults.first().map_or(Code::Internal, |fault| fault.code);
-        Self { faults, rules, ..Self::of(case, Err(code)) }
+        Self { broken: faults.len(), faults, rules, ..Self::of(case, Err(code)) }
     }
 
     fn approved<A: Asked>(self, approved: &Approved<A>) -> Self {

@@ -55,9 +55,10 @@ impl Broker {
     /// Answers one event. An error makes Lambda deliver the event again.
     pub async fn handle(&self, event: &[u8], invocation: &Invocation<'_>) -> Result<Box<RawValue>, Failure> {
         let Opened { shape, items } = event::open(event, &self.doors);
+        let most_listed = reply::most_listed(items.len());
         let mut answered: Vec<Answered> = Vec::with_capacity(items.len());
         for item in &items {
-            let answer = self.answer(item, invocation).await;
+            let answer = self.answer(item, invocation).await.map(|recorded| recorded.listing(most_listed));
             let stop = shape == Shape::Batch { in_order: true } && !reply::is_done(&answer);
             answered.push(answer);
             if stop {

@@ -17,6 +17,11 @@ use crate::policy::Fill;
 /// with one for each at least, so that the whole stays within Lambda's limit for a response.
 const MOST_LISTED: usize = 64;
 
+/// How many of them each reply to an event of so many requests lists.
+pub(crate) fn most_listed(requests: usize) -> usize {
+    (MOST_LISTED / requests.max(1)).max(1)
+}
+
 /// An answer that makes the invocation fail, so that AWS delivers the event again.
 ///
 /// `Debug` is what the runtime logs: it shows the code alone.
@@ -145,8 +150,7 @@ pub(crate) fn reply(
     answered: &[Answered],
     request_id: &str,
 ) -> Result<Box<RawValue>, Failure> {
-    let most_listed = (MOST_LISTED / answered.len().max(1)).max(1);
-    let document = |answered: &Answered| document(answered, request_id, most_listed);
+    let document = |answered: &Answered| document(answered, request_id);
     match (shape, answered) {
         (Shape::Http, [one]) => raw(&http(one, document(one))),
         (Shape::Batch { .. }, _) => {
@@ -209,7 +213,7 @@ fn http(answered: &Answered, document: Box<RawValue>) -> HttpResponse {
     }
 }
 
-fn document(answered: &Answered, request_id: &str, most_listed: usize) -> Box<RawValue> {
+fn document(answered: &Answered, request_id: &str) -> Box<RawValue> {
     let unrecorded;
     let verdict = match answered {
         Ok(recorded) => recorded.verdict(),
@@ -226,7 +230,7 @@ fn document(answered: &Answered, request_id: &str, most_listed: usize) -> Box<Ra
     let outcome = verdict.outcome.unwrap_or(Outcome::Failed);
     let document = Document {
         outcome: outcome.as_str(),
-        problem: verdict.code.map(|code| problem(code, verdict, most_listed)),
+        problem: verdict.code.map(|code| problem(code, verdict)),
         request_id: &verdict.request_id,
         operation: verdict.operation.map(|operation| operation.as_str()),
         resource: verdict.resource.as_deref(),
@@ -236,24 +240,19 @@ fn document(answered: &Answered, request_id: &str, most_listed: usize) -> Box<Ra
         revision_id: verdict.revision_id.as_deref(),
         rule: verdict.rule.as_deref(),
         grants: &verdict.parts,
-        blamed: verdict.blamed.get(..most_listed).unwrap_or(&verdict.blamed),
+        blamed: &verdict.blamed,
         policy: verdict.policy.as_ref(),
         statements: verdict.statements.as_deref(),
-        rules: verdict
-            .rules
-            .iter()
-            .take(most_listed)
-            .map(|(rule, code)| RuleReason { rule, code: code.as_str() })
-            .collect(),
+        rules: verdict.rules.iter().map(|(rule, code)| RuleReason { rule, code: code.as_str() }).collect(),
     };
     serde_json::value::to_raw_value(&document).unwrap_or_default()
 }
 
-fn problem(code: Code, verdict: &Verdict, most_listed: usize) -> Problem<'_> {
+fn problem(code: Code, verdict: &Verdict) -> Problem<'_> {
     let detail = match verdict.faults.as_slice() {
         [] => code.title().to_owned(),
-        [one] => one.detail.clone().into_owned(),
-        many => format!("{} rules are broken; `errors` lists them", many.len()),
+        [one] if verdict.broken == 1 => one.detail.clone().into_owned(),
+        _ => format!("{} rules are broken; `errors` lists them", verdict.broken),
     };
     Problem {
         r#type: format!("urn:permission-broker:problem#{}", code.as_str()),
@@ -265,7 +264,6 @@ fn problem(code: Code, verdict: &Verdict, most_listed: usize) -> Problem<'_> {
         errors: verdict
             .faults
             .iter()
-            .take(most_listed)
             .map(|fault| Error { pointer: &fault.pointer, code: fault.code.as_str(), detail: &fault.detail })
             .collect(),
     }

@@ -4,8 +4,6 @@
 //! refused, although AWS's own pattern accepts them: in `function:foo` the pattern sees a function
 //! `foo`, or a function `function` with the alias `foo`.
 
-use std::fmt;
-
 use crate::arn::{self, AccountId};
 use crate::error::{Broken, Code};
 
@@ -192,11 +190,6 @@ impl LayerVersion {
     pub fn name(&self) -> &str {
         &self.name
     }
-
-    /// The version, at least 1.
-    pub fn version(&self) -> i64 {
-        self.version
-    }
 }
 
 impl Target {
@@ -288,12 +281,6 @@ impl Place {
         }
         let account = AccountId::parse(account).ok_or(rule("the account of the ARN has twelve digits"))?;
         Ok(Self { partition: partition.map(Into::into), region: region.map(Into::into), account: Some(account) })
-    }
-}
-
-impl fmt::Display for Own {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "arn:{}:lambda:{}:{}:function:{}", self.partition, self.region, self.account, self.function)
     }
 }
 

@@ -317,10 +317,11 @@ impl Statement {
         Some(one)
     }
 
-    /// The source ARN, if it has one.
+    /// The source ARN, if it has exactly one.
     pub(crate) fn source_arn(&self) -> Option<&str> {
         let key = ("arnlike".to_owned(), "aws:sourcearn".to_owned());
-        self.conditions.get(&key)?.first().map(String::as_str)
+        let [arn] = self.conditions.get(&key)?.as_slice() else { return None };
+        Some(arn)
     }
 
     /// The same with another source ARN.
@@ -342,7 +343,7 @@ impl Statement {
         !same || !asked.conditions.iter().all(holds)
     }
 
-    /// The account that the condition on the source ARN names.
+    /// The account that the condition on the source ARN names, if it holds for one ARN.
     fn source_account(&self) -> Option<&str> {
         self.source_arn()?.split(':').nth(4)
     }

@@ -2,6 +2,8 @@
 //! one audit line, no call to AWS and a short reply; and so does every kind of six-megabyte event.
 
 mod allowlists;
+#[cfg(target_os = "linux")]
+mod cost;
 mod large;
 
 use std::collections::BTreeSet;
@@ -103,11 +105,15 @@ async fn invoke(stage: &Stage, event: &[u8], place: &str) -> Came {
     came
 }
 
-/// The document of a reply, out of the shape of its door; a queue is told nothing but what failed.
+/// The document of a reply that is short, as a refusal's is.
 fn reply_of(reply: Result<Box<RawValue>, Failure>, place: &str) -> Option<Value> {
     let reply = reply.unwrap_or_else(|failure| panic!("{place}: asking again would change nothing: {failure:?}"));
     assert!(reply.get().len() <= MOST_REPLY_BYTES, "{place}: {} bytes", reply.get().len());
-    let reply: Value = serde_json::from_str(reply.get()).expect("a reply is JSON");
+    document(serde_json::from_str(reply.get()).expect("a reply is JSON"), place)
+}
+
+/// The document of a reply, out of the shape of its door; a queue is told nothing but what failed.
+fn document(reply: Value, place: &str) -> Option<Value> {
     if reply.get("batchItemFailures").is_some() {
         assert_eq!(reply["batchItemFailures"], serde_json::json!([]), "{place}: the message is done with");
         return None;
@@ -130,7 +136,15 @@ fn assert_came_to(came: &Came, wanted: &[&str], place: &str) {
     if let Some(reply) = &came.reply {
         assert_eq!(reply["code"], wanted[0], "{place}");
         assert_eq!(codes(reply), wanted[..wanted.len().min(64)], "{place}: as many as a reply lists");
+        let one = reply["errors"][0]["detail"].as_str().expect("a detail").to_owned();
+        let detail = if wanted.len() == 1 { one } else { many(wanted.len()) };
+        assert_eq!(reply["detail"], detail, "{place}");
     }
+}
+
+/// The detail of a reply to a request that breaks so many rules, however many of them are listed.
+fn many(rules: usize) -> String {
+    format!("{rules} rules are broken; `errors` lists them")
 }
 
 async fn hostile_stage() -> Stage {

@@ -177,6 +177,8 @@ fn no_debug_of_a_public_type_shows_a_token() {
     for shown in &shown {
         assert!(!shown.contains(CANARY), "{shown}");
     }
+    // What can be said is said.
+    assert!(shown[0].starts_with("Request { operation: Some(AddPermission), faults: [], .. }"), "{}", shown[0]);
     assert!(shown[6].starts_with("EventSourceToken(present)"), "it says at least that there is one");
 }
 

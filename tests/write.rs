@@ -4,4 +4,5 @@ mod conflict;
 mod errors;
 mod lost;
 mod retry_after;
+mod shown;
 mod wire;

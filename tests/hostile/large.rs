@@ -6,14 +6,14 @@ use aws_smithy_types::base64;
 use permission_broker::local::stage::Stage;
 use serde_json::{Value, json};
 
-use super::{MOST_LINE_BYTES, assert_came_to, hostile_stage, invoke};
+use super::{MOST_LINE_BYTES, assert_came_to, codes, hostile_stage, invoke, many};
 use crate::support::envelope;
 
 /// Lambda's limit for the event of a synchronous invoke.
-const MOST: usize = 6 * 1024 * 1024;
+pub(super) const MOST: usize = 6 * 1024 * 1024;
 
 /// A kind of large event: its name, an event of about so many bytes, and what it comes to.
-type Kind = (&'static str, fn(usize) -> Vec<u8>, &'static [&'static str]);
+pub(super) type Kind = (&'static str, fn(usize) -> Vec<u8>, &'static [&'static str]);
 
 const PARAMETERS: &str = r#""FunctionName":"orders","Action":"lambda:InvokeFunction","Principal":"210987654321""#;
 
@@ -23,20 +23,20 @@ fn with_reason(reason: &str) -> String {
 }
 
 /// A text repeated, with commas between, until it has about so many bytes.
-fn list(item: &str, bytes: usize) -> String {
+pub(super) fn list(item: &str, bytes: usize) -> String {
     format!("{item},").repeat(bytes / (item.len() + 1)) + item
 }
 
 fn members(bytes: usize) -> String {
-    (0..bytes / 12).map(|i| format!(r#""k{i:07}":1"#)).collect::<Vec<_>>().join(",")
+    (0..bytes / 13).map(|i| format!(r#""k{i:07}":1"#)).collect::<Vec<_>>().join(",")
 }
 
-fn event(detail: &str) -> String {
+pub(super) fn event(detail: &str) -> String {
     format!(r#"{{"detail-type":"x","source":"s","account":"123456789012","detail":{detail}}}"#)
 }
 
 #[rustfmt::skip]
-const KINDS: &[Kind] = &[
+pub(super) const KINDS: &[Kind] = &[
     ("spaces", |n| vec![b' '; n], &["not_json"]),
     ("spaces before a request", |n| (" ".repeat(n) + &with_reason("\"\"")).into_bytes(), &["too_large"]),
     ("spaces behind a request", |n| (with_reason("\"\"") + &" ".repeat(n)).into_bytes(), &["too_large"]),
@@ -59,7 +59,7 @@ const KINDS: &[Kind] = &[
     ("invalid UTF-8", |n| vec![0xff; n], &["not_json"]),
     ("a body", |n| envelope::http(&with_reason(&format!("\"{}\"", "x".repeat(n)))), &["too_large"]),
     ("a body of spaces", |n| envelope::http(&" ".repeat(n)), &["too_large"]),
-    ("a body of quotes", |n| envelope::http(&"\"".repeat(n)), &["too_large"]),
+    ("a body of quotes", |n| envelope::http(&"\"".repeat(n / 2)), &["too_large"]),
     ("a body in base64", |n| json!({"requestContext": {"http": {"method": "POST"}, "identity": {"userArn": "u"}},
         "isBase64Encoded": true, "body": base64::encode(vec![b'['; n * 3 / 4])}).to_string().into_bytes(), &["too_large"]),
     ("a body that is not base64", |n| json!({"requestContext": {"http": {"method": "POST"}, "identity": {"userArn": "u"}},
@@ -140,6 +140,9 @@ async fn the_reply_to_a_batch_stays_within_lambdas_limit() {
     let reply = stage.invoke("id-1", batch.as_bytes()).await.expect("a reply");
     assert_eq!(stage.audit().len(), 2_000);
     assert!(reply.get().len() <= MOST, "{} bytes", reply.get().len());
+    let replies: Vec<Value> = serde_json::from_str(reply.get()).expect("a list of replies");
+    let brief = |reply: &Value| reply["detail"] == many(3 + letters.len()) && codes(reply).len() == 1;
+    assert!(replies.len() == 2_000 && replies.iter().all(brief), "each says how many rules, and the first");
 }
 
 /// The limit of a document to the byte, and through a door, where the envelope does not count.

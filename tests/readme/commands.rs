@@ -18,8 +18,12 @@ enum Check {
     Test,
     /// More cases of a test that this run has too: the test and the variable have to exist.
     LongRun,
+    /// A test that prints figures: it has to exist.
+    Figures,
     /// A fuzz target has to exist.
     Fuzz,
+    /// The files to mutate have to exist.
+    Mutants,
     /// Needs an AWS account: files and outputs it names have to exist.
     NeedsAws,
 }
@@ -28,7 +32,9 @@ fn check(command: &str) -> Check {
     match command.split_once(' ').unwrap_or((command, "")) {
         ("cargo", "run") => Check::Run("direct-grant-account.json\n"),
         ("cargo", "test") => Check::Test,
+        ("cargo", rest) if rest.starts_with("test ") && rest.contains(" --release ") => Check::Figures,
         ("cargo", rest) if rest.starts_with("fuzz run ") => Check::Fuzz,
+        ("cargo", "mutants") => Check::Mutants,
         (variable, rest) if variable.contains('=') && rest.starts_with("cargo test ") => Check::LongRun,
         ("cargo", rest) if rest.starts_with("run -- serve") => Check::Serve,
         ("cargo", "run -- --help") => Check::Run("Usage: broker"),
@@ -44,7 +50,7 @@ fn check(command: &str) -> Check {
 fn every_command_does_what_it_says() {
     let blocks = blocks("sh");
     let commands: Vec<&str> = blocks.iter().flat_map(|block| block.text.lines()).collect();
-    assert_eq!(commands.len(), 19);
+    assert_eq!(commands.len(), 21);
     let mut served = None;
     for command in commands {
         match check(command) {
@@ -54,9 +60,15 @@ fn every_command_does_what_it_says() {
             Check::Policy => policy(command, served.as_ref().expect("serve comes first")),
             Check::Test => assert!(text(".ci/run").lines().any(|line| line == format!("{command} --locked"))),
             Check::LongRun => long_run(command),
+            Check::Figures => assert_is_a_test(command),
             Check::Fuzz => {
                 let target = command.split_once("-s none ").unwrap().1.split(' ').next().unwrap();
                 assert!(path(&format!("fuzz/fuzz_targets/{target}.rs")).exists(), "{command}");
+            }
+            Check::Mutants => {
+                let config = text(".cargo/mutants.toml");
+                let files: Vec<&str> = config.split('"').filter(|word| word.starts_with("src/")).collect();
+                assert!(!files.is_empty() && files.iter().all(|file| path(file).exists()), "{files:?}");
             }
             Check::NeedsAws => needs_aws(command),
         }
@@ -66,6 +78,10 @@ fn every_command_does_what_it_says() {
 fn long_run(command: &str) {
     let variable = command.split('=').next().unwrap();
     assert!(["BROKER_TEST_CASES", "PROPTEST_CASES"].contains(&variable), "{command}");
+    assert_is_a_test(command);
+}
+
+fn assert_is_a_test(command: &str) {
     let filter = command.split_once("cargo test ").unwrap().1.split(' ').next().unwrap();
     let executable = std::env::current_exe().unwrap();
     let listed = std::process::Command::new(executable).args(["--list", filter]).output().unwrap();

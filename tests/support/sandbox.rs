@@ -102,6 +102,16 @@ impl Streams {
     }
 }
 
+/// What a process has taken of the machine so far.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Used {
+    /// The most memory that it ever held at once, in bytes.
+    pub(crate) memory: usize,
+    /// How long its one thread has worked.
+    pub(crate) work: Duration,
+}
+
 /// The deployed binary with the environment that Lambda gives it, and nothing else.
 fn command(runtime_api: &str, aws: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_permission-broker"));
@@ -176,6 +186,17 @@ impl Sandbox {
     async fn send(&self, event: Event) -> Answer {
         let answer = tokio::time::timeout(PATIENCE, self.runtime_api.give(event)).await;
         answer.expect("the binary answers in time").expect("the binary answers")
+    }
+
+    /// What the process has used so far, as Linux counts it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn used(&self) -> Used {
+        let read = |file| std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("a process");
+        let status = read("status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        let kibibytes: usize = peak.and_then(|peak| peak.parse().ok()).expect("the peak of its memory");
+        let worked = read("schedstat").split(' ').next().and_then(|nanoseconds| nanoseconds.parse().ok());
+        Used { memory: kibibytes * 1024, work: Duration::from_nanos(worked.expect("the time it has worked")) }
     }
 
     /// Ends the process, as Lambda does in its own time, and hands over what it wrote.

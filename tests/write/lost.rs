@@ -92,6 +92,12 @@ async fn a_success_without_our_statement_is_no_success() {
     }
 }
 
+/// A success with a statement in it.
+fn added(statement: &Value) -> Fault {
+    let body = json!({ "Statement": statement.to_string() }).to_string();
+    add(FaultKind::Answer { status: 201, error_type: None, headers: Vec::new(), body })
+}
+
 /// A statement that lets in more than was asked is never called granted.
 #[tokio::test]
 async fn a_success_that_made_it_wider_is_told() {
@@ -101,8 +107,7 @@ async fn a_success_that_made_it_wider_is_told() {
             "Action": "lambda:InvokeFunction", "Resource": ORDERS,
         });
         changes.as_object().unwrap().iter().for_each(|(name, value)| statement[name] = value.clone());
-        let body = json!({ "Statement": statement.to_string() }).to_string();
-        FaultKind::Answer { status: 201, error_type: None, headers: Vec::new(), body }
+        added(&statement)
     };
     let wider = [
         json!({ "Principal": "*" }),
@@ -112,10 +117,48 @@ async fn a_success_that_made_it_wider_is_told() {
         json!({ "Effect": "Deny" }),
     ];
     for changes in wider {
-        check(&changes.to_string(), vec![add(of(changes.clone()))], &["add"], "statement_differs").await;
+        check(&changes.to_string(), vec![of(changes.clone())], &["add"], "statement_differs").await;
     }
     let narrower = json!({ "Condition": { "StringEquals": { "aws:PrincipalOrgID": "o-a1b2c3d4e5" } } });
-    check("narrower", vec![add(of(narrower))], &["add"], "granted").await;
+    check("narrower", vec![of(narrower)], &["add"], "granted").await;
+}
+
+/// A condition that is gone lets in more, but for a source account beside one source ARN that names it.
+#[tokio::test]
+async fn a_success_without_its_conditions_is_told() {
+    const RULE: &str = "arn:aws:events:us-east-1:210987654321:rule/nightly";
+    const OTHER: &str = "arn:aws:events:us-east-1:999999999999:rule/nightly";
+    const BUCKET: &str = "arn:aws:s3:::bucket";
+    let events = json!({ "Service": "events.amazonaws.com" });
+    let s3 = json!({ "Service": "s3.amazonaws.com" });
+    let both = json!({ "Principal": "events.amazonaws.com", "SourceArn": RULE, "SourceAccount": "210987654321" });
+    let account = json!({ "Principal": "events.amazonaws.com", "SourceAccount": "210987654321" });
+    let bucket = json!({ "Principal": "s3.amazonaws.com", "SourceArn": BUCKET, "SourceAccount": "210987654321" });
+    let organization = json!({ "Principal": "*", "PrincipalOrgID": "o-a1b2c3d4e5" });
+    let of_account = |account: &str| json!({ "StringEquals": { "AWS:SourceAccount": account } });
+    let of_arn = |arn: Value| json!({ "ArnLike": { "AWS:SourceArn": arn } });
+    let cases = [
+        (&both, &events, of_arn(json!(RULE)), "granted"),
+        (&both, &events, of_arn(json!(OTHER)), "statement_differs"),
+        (&both, &events, of_account("210987654321"), "statement_differs"),
+        (&both, &events, json!({}), "statement_differs"),
+        (&account, &events, of_account("210987654321"), "granted"),
+        (&account, &events, of_account("999999999999"), "statement_differs"),
+        (&account, &events, of_arn(json!(RULE)), "granted"),
+        (&account, &events, of_arn(json!([RULE, OTHER])), "statement_differs"),
+        (&bucket, &s3, of_arn(json!(BUCKET)), "statement_differs"),
+        (&organization, &json!("*"), json!({}), "statement_differs"),
+    ];
+    for (asked, principal, condition, ending) in cases {
+        let scene = Scene::new().await;
+        scene.plane.inject(added(&json!({
+            "Sid": "partner", "Effect": "Allow", "Principal": principal,
+            "Action": "lambda:InvokeFunction", "Resource": ORDERS, "Condition": condition,
+        })));
+        let reply = scene.ask(Door::Direct, &grant(asked.clone())).await;
+        let ended = if reply.code().is_empty() { reply.outcome() } else { reply.code() };
+        assert_eq!(ended, ending, "{asked} stored under {condition}");
+    }
 }
 
 #[tokio::test]
