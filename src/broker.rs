@@ -101,15 +101,20 @@ impl Broker {
             const RULE: &str = "the token is a secret, and the event repeats it, where it would be shown";
             return self.audit.refused(case, vec![Fault::new("", Code::InvalidEventSourceToken, RULE)]);
         }
+        // Boxed, so that what is seldom asked for makes no grant wait: a future is as large as its largest state.
         match request.operation {
             Some(Operation::RemovePermission | Operation::RemoveLayerVersionPermission) => {
-                self.revoke(request, received, case, own, deadline).await
+                Box::pin(self.revoke(request, received, case, own, deadline)).await
             }
             Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy) => {
-                self.read(request, received, case, own, deadline).await
+                Box::pin(self.read(request, received, case, own, deadline)).await
             }
-            Some(Operation::GrantFunctionUrl) => self.grant_function_url(request, received, case, own, deadline).await,
-            Some(Operation::CarryLayerForward) => self.carry_forward(request, received, case, own, deadline).await,
+            Some(Operation::GrantFunctionUrl) => {
+                Box::pin(self.grant_function_url(request, received, case, own, deadline)).await
+            }
+            Some(Operation::CarryLayerForward) => {
+                Box::pin(self.carry_forward(request, received, case, own, deadline)).await
+            }
             _ => self.grant(request, received, case, own, deadline).await,
         }
     }

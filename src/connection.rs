@@ -23,13 +23,16 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
+use futures_util::future::join;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
-use hyper::header::{HOST, HeaderValue};
+use hyper::client::conn::{TrySendError, http1};
+use hyper::header::{HOST, HeaderValue, USER_AGENT};
+use hyper::http::uri::PathAndQuery;
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, ToSocketAddrs};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -62,6 +65,9 @@ struct Open {
     driver: http1::Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>,
     last_used: SystemTime,
 }
+
+/// How CloudTrail tells the broker's own calls from those of others with its role.
+const AGENT: &str = concat!("permission-broker/", env!("CARGO_PKG_VERSION"));
 
 /// Scheme, host and port: what a kept connection is good for.
 #[derive(Clone, PartialEq, Eq)]
@@ -117,27 +123,36 @@ impl Connection {
         Ok(Self(Arc::new(Inner { tls: TlsConnector::from(Arc::new(config)), kept: Mutex::new(None) })))
     }
 
-    /// Opens the connection ahead of the first request. A failure only costs the head start.
+    /// Opens the connection ahead of the first request, and does something else while AWS works out its
+    /// part of the handshake. A failure only costs the head start.
     ///
     /// The name is looked up on this thread, which has nothing else to do during init: a thread of its
     /// own for one look-up costs more than the look-up.
-    pub async fn warm(&self, url: &str) {
-        let Some(origin) = url.parse().ok().as_ref().and_then(Origin::of) else { return };
-        let Ok(addresses) = origin.at().to_socket_addrs() else { return };
-        let addresses: Vec<SocketAddr> = addresses.collect();
-        if let Ok(Ok(open)) = tokio::time::timeout(MOST_WARMING, self.open(origin, &*addresses)).await {
+    pub async fn warm<T>(&self, url: &str, meanwhile: impl FnOnce() -> T) -> T {
+        let Some(origin) = url.parse().ok().as_ref().and_then(Origin::of) else { return meanwhile() };
+        let end = Instant::now() + MOST_WARMING;
+        let addresses: Vec<SocketAddr> = origin.at().to_socket_addrs().into_iter().flatten().collect();
+        let Ok(Ok(tcp)) = timeout_at(end, TcpStream::connect(&*addresses)).await else { return meanwhile() };
+        // The first of the two is polled first, and so has sent its greeting before the other starts.
+        let (open, done) = join(timeout_at(end, self.greet(origin, tcp)), async { meanwhile() }).await;
+        if let Ok(Ok(open)) = open {
             self.keep(open);
         }
+        done
     }
 
     async fn open(&self, origin: Origin, at: impl ToSocketAddrs) -> Result<Open, NotSent> {
-        let stream = self.connect(&origin, at).await.map_err(NotSent)?;
+        let tcp = TcpStream::connect(at).await.map_err(|error| NotSent(error.into()))?;
+        self.greet(origin, tcp).await
+    }
+
+    async fn greet(&self, origin: Origin, tcp: TcpStream) -> Result<Open, NotSent> {
+        let stream = self.secure(&origin, tcp).await.map_err(NotSent)?;
         let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| NotSent(error.into()))?;
         Ok(Open { origin, sender, driver, last_used: SystemTime::now() })
     }
 
-    async fn connect(&self, origin: &Origin, at: impl ToSocketAddrs) -> Result<Box<dyn Stream>, Failure> {
-        let tcp = TcpStream::connect(at).await?;
+    async fn secure(&self, origin: &Origin, tcp: TcpStream) -> Result<Box<dyn Stream>, Failure> {
         tcp.set_nodelay(true)?;
         if !origin.tls {
             return Ok(Box::new(tcp));
@@ -163,15 +178,18 @@ impl Connection {
             Some(open) => open,
             None => self.open(origin.clone(), origin.at()).await?,
         };
-        let response = match open.send(request.clone()).await {
-            // A connection that closed in the moment of use: hyper has not written the request.
-            Err(error) if error.is_canceled() => {
+        let response = match open.send(request).await {
+            Ok(response) => response,
+            // A connection that closed in the moment of use: hyper hands back what it has not written.
+            Err(mut error) => {
+                let Some(request) = error.take_message() else { return Err(error.into_error().into()) };
                 open = self.open(origin.clone(), origin.at()).await?;
-                open.send(request).await.map_err(|error| -> Failure {
-                    if error.is_canceled() { NotSent(error.into()).into() } else { error.into() }
+                open.send(request).await.map_err(|mut error| -> Failure {
+                    let unsent = error.take_message().is_some();
+                    let error = error.into_error().into();
+                    if unsent { NotSent(error).into() } else { error }
                 })?
             }
-            other => other?,
         };
         let (parts, body) = response.into_parts();
         let body = open.drive(Limited::new(body, MOST_RESPONSE_BYTES).collect()).await?.to_bytes();
@@ -184,9 +202,12 @@ impl Connection {
 }
 
 impl Open {
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<hyper::body::Incoming>, hyper::Error> {
-        let response = self.sender.send_request(request);
-        drive(&mut self.driver, response).await
+    async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<hyper::body::Incoming>, Box<TrySendError<Request<Full<Bytes>>>>> {
+        let response = self.sender.try_send_request(request);
+        drive(&mut self.driver, response).await.map_err(Box::new)
     }
 
     async fn drive<T>(&mut self, work: impl Future<Output = T>) -> T {
@@ -239,8 +260,9 @@ fn prepare(request: HttpRequest) -> Result<(Origin, Request<Full<Bytes>>), Failu
     let origin = Origin::of(&parts.uri).ok_or("the endpoint has no scheme or host")?;
     let host = parts.uri.authority().map(|authority| authority.as_str().to_owned()).unwrap_or_default();
     parts.headers.entry(HOST).or_insert(HeaderValue::from_str(&host)?);
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    parts.uri = path.parse()?;
+    parts.headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    let path = parts.uri.path_and_query().cloned();
+    parts.uri = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
     let body = Bytes::copy_from_slice(body.bytes().unwrap_or_default());
     Ok((origin, Request::from_parts(parts, Full::new(body))))
 }

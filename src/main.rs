@@ -48,10 +48,11 @@ fn start() -> Result<(), Failure> {
 
 async fn serve(config: Config, audit: Audit) -> Result<(), Failure> {
     let connection = Connection::new(config.extra_roots.as_deref())?;
-    let client = aws::client(&config, connection.clone());
-    if let Some(url) = aws::endpoint(&config).await {
-        connection.warm(&url).await;
-    }
+    let client = || aws::client(&config, connection.clone());
+    let client = match aws::endpoint(&config).await {
+        Some(url) => connection.warm(&url, client).await,
+        None => client(),
+    };
     tracing::info!(rules = config.allowlist.len() as u64, doors = config.doors.names(), "ready");
     let broker = Broker {
         client,
