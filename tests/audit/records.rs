@@ -167,7 +167,7 @@ async fn a_record_names_every_party_and_the_intent_stands_before_the_call() {
     scene.plane.inject(Fault::throttled(None).on(Operation::AddPermission));
     scene.ask(Door::ApiGateway, &request).await;
     let written = scene.sink.take();
-    assert_eq!(written.iter().map(|one| one.adds_before).collect::<Vec<_>>(), [0, 2]);
+    assert_eq!(written.iter().map(|one| one.writes_before).collect::<Vec<_>>(), [0, 2]);
     for record in written.iter().map(|one| &one.line) {
         let expected = [
             ("type", json!("audit")),
