@@ -163,7 +163,10 @@ impl Recorded {
         // Only if nothing was to do for either was nothing to do.
         let outcome = outcomes.into_iter().flatten().find(|it| *it != Outcome::AlreadyGranted).or(self.outcome());
         let parts = [&self.verdict, &second.verdict].map(Part::of).into();
-        Self { verdict: Verdict { outcome, parts, statement: None, fingerprint: None, ..self.verdict } }
+        let policy = second.verdict.policy.map(|policy| policy.since(self.verdict.policy.as_ref()));
+        let revision_id = second.verdict.revision_id;
+        let verdict = Verdict { outcome, parts, policy, revision_id, ..self.verdict };
+        Self { verdict: Verdict { statement_id: None, statement: None, fingerprint: None, ..verdict } }
     }
 
     pub(crate) fn verdict(&self) -> &Verdict {

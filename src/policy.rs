@@ -100,6 +100,10 @@ impl Written {
         for word in [&mut self.aws_request_id, &mut self.aws_code, &mut self.revision_id] {
             word.take_if(|word| secrets.are_in(word));
         }
+        self.blamed.retain(|sid| !secrets.are_in(sid));
+        if let Some(policy) = &mut self.policy {
+            policy.withhold(secrets);
+        }
     }
 
     /// The outcome, or the code that stands in its place.

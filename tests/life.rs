@@ -1,6 +1,11 @@
 //! The whole life of a grant: looked at, asked about, given, and taken away again.
 
+mod budget;
+mod explain;
+mod function_url;
+mod read;
 mod revoke;
+mod triage;
 
 use permission_broker::local::control_plane::ControlPlane;
 use permission_broker::local::stage::WORLD;
