@@ -67,6 +67,14 @@ impl Broker {
         reply::reply(shape, &items, &answered, invocation.request_id)
     }
 
+    /// Answers one event for a person: request by request, in no shape of its source.
+    #[cfg(feature = "local")]
+    pub async fn tell(&self, event: &[u8], invocation: &Invocation<'_>, mut each: impl FnMut(Box<RawValue>)) {
+        for item in &event::open(event, &self.doors).items {
+            each(reply::told(&self.answer(item, invocation).await, invocation.request_id));
+        }
+    }
+
     /// Answers one request. A panic ends this one alone, and is recorded like any other ending.
     async fn answer(&self, item: &Item<'_>, invocation: &Invocation<'_>) -> Answered {
         let own = Own::parse(invocation.function_arn);

@@ -3,6 +3,7 @@
 mod budget;
 mod explain;
 mod function_url;
+mod model;
 mod read;
 mod revoke;
 mod triage;
