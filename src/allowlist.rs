@@ -106,8 +106,8 @@ impl Approved {
 
 impl Approved<Revoke> {
     /// The same for the statement that AWS made of the grant, where that is known.
-    pub(crate) fn as_stored(self, stored: Option<&Fingerprint>) -> Self {
-        Self { asked: self.asked.as_stored(stored), ..self }
+    pub(crate) fn naming(self, stored: Option<&Fingerprint>) -> Self {
+        Self { asked: self.asked.naming(stored), ..self }
     }
 }
 

@@ -64,7 +64,7 @@ impl Broker {
         let [undo_url, undo_invoke] = [url.taken_back(), invoke.taken_back()];
         let first = self.grant_one(self.audit.intent(case, url)?, budget).await?;
         // What stood there before this request is not its own to take away.
-        let undo_url = made(&first).then(|| undo_url.as_stored(first.verdict().fingerprint.as_ref()));
+        let undo_url = made(&first).then(|| undo_url.naming(first.verdict().fingerprint.as_ref()));
         if first.code().is_some() {
             return self.unless_left(case, first, [undo_url, None], whole).await;
         }
@@ -81,7 +81,7 @@ impl Broker {
         }
         // Of a write whose ending is unknown the statement may still stand.
         let stands = made(&second) || second.code() == Some(Code::OutcomeUnknown);
-        let undo_invoke = stands.then(|| undo_invoke.as_stored(second.verdict().fingerprint.as_ref()));
+        let undo_invoke = stands.then(|| undo_invoke.naming(second.verdict().fingerprint.as_ref()));
         self.unless_left(case, second, [undo_invoke, undo_url], whole).await
     }
 

@@ -56,7 +56,7 @@ impl Revoke {
     }
 
     /// The same for the statement that AWS made of the grant, where that is known.
-    pub(crate) fn as_stored(self, stored: Option<&Fingerprint>) -> Self {
+    pub(crate) fn naming(self, stored: Option<&Fingerprint>) -> Self {
         Self { fingerprint: stored.cloned().or(self.fingerprint), ..self }
     }
 

@@ -71,9 +71,7 @@ impl Fill {
 
     /// The size before one change and after another that followed it.
     pub(crate) fn since(self, first: Option<&Self>) -> Self {
-        let bytes_before =
-            self.bytes_before.map(|before| first.map_or(before, |first| first.bytes_before.unwrap_or(first.bytes)));
-        Self { bytes_before, ..self }
+        Self { bytes_before: first.and_then(|first| first.bytes_before).or(self.bytes_before), ..self }
     }
 
     /// Drops the proposals that repeat a secret.

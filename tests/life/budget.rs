@@ -89,12 +89,15 @@ async fn at_both_edges_the_broker_says_what_aws_says() {
     assert_eq!(scene.plane.policy(LAYER).unwrap().len(), bytes);
 }
 
+/// What stands, the fault of the read, the door, the calls and the ending.
+type Look<'a> = (&'a [Value], Option<Fault>, Door, &'a [&'a str], &'a str);
+
 #[tokio::test]
 async fn a_look_before_the_write_spares_the_write() {
     let fault = |name| Fault::error(name, "no").on(Operation::GetPolicy).times(9);
     let other = json!({ "Principal": { "AWS": "arn:aws:iam::123456789012:root" } });
     let (there, another) = (stored("partner", json!({})), stored("partner", other));
-    let cases: Vec<(&[Value], Option<Fault>, Door, &[&str], &str)> = vec![
+    let cases: Vec<Look<'_>> = vec![
         (&[], None, Door::Direct, &["read", "add"], "granted"),
         (std::slice::from_ref(&there), None, Door::Direct, &["read"], "already_granted"),
         (std::slice::from_ref(&another), None, Door::Direct, &["read"], "statement_conflict"),

@@ -276,10 +276,11 @@ async fn a_dry_run_tells_of_both_and_changes_nothing() {
         (vec![stored("url", json!({}))], "statement_conflict", ["", ""]),
     ];
     for (there, ending, parts) in cases {
-        let scene = match there.as_slice() {
+        let mut scene = match there.as_slice() {
             [] => Scene::new().await,
             there => holding(&[(ORDERS, there)]).await,
         };
+        scene.broker.reads_first = true;
         let reply = scene.ask(Door::Direct, &dry()).await;
         assert_eq!(word(&reply.document), ending);
         assert!(scene.calls().iter().all(|call| *call == "read"));
@@ -297,6 +298,7 @@ async fn a_dry_run_tells_of_both_and_changes_nothing() {
             let bytes = scene.plane.policy(ORDERS).unwrap().len();
             let before: usize = there.iter().map(|it| it.to_string().len()).sum();
             assert_eq!(reply.document["policy"]["bytes"], bytes);
+            assert_eq!(reply.document["policy"], real.document["policy"]);
             assert_eq!(reply.document["policy"]["bytesBefore"], if before == 0 { 0 } else { before + 54 });
         }
     }

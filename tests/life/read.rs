@@ -23,6 +23,8 @@ fn layer_read(changes: Value) -> Value {
 }
 
 /// What stands, the parties it names, and the rule that would allow it or the codes why none would.
+type Told<'a> = (Value, Value, Result<&'a str, &'a [&'a str]>);
+
 #[tokio::test]
 async fn each_statement_is_told_with_its_parties_and_its_rule() {
     let service =
@@ -39,7 +41,7 @@ async fn each_statement_is_told_with_its_parties_and_its_rule() {
     };
     let foreign = &["foreign_statement"];
     let no_form = &["invalid_operation"];
-    let cases: Vec<(Value, Value, Result<&str, &[&str]>)> = vec![
+    let cases: Vec<Told<'_>> = vec![
         (stored("s", json!({})), account("210987654321"), Ok("partner")),
         (stored("s", json!({ "Principal": { "AWS": "210987654321" } })), account("210987654321"), Ok("partner")),
         (
@@ -288,11 +290,14 @@ fn get(version: u8, query: &[(&str, &str)], body: Option<&str>) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
+/// A query, the code or the outcome, and the status.
+type Query<'a> = (&'a [(&'a str, &'a str)], &'a str, u64);
+
 #[tokio::test]
 async fn a_query_asks_for_a_read_and_for_nothing_else() {
     let function: &[_] = &[("FunctionName", "orders")];
     let layer: &[_] = &[("LayerName", "common"), ("VersionNumber", "1"), ("reason", "CHG-1 audit")];
-    let cases: Vec<(&[(&str, &str)], &str, u64)> = vec![
+    let cases: Vec<Query<'_>> = vec![
         (function, "read", 200),
         (layer, "read", 200),
         (&[("FunctionName", "orders:live")], "target_not_found", 404),
