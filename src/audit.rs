@@ -137,6 +137,8 @@ pub(crate) struct Verdict {
     pub(crate) parts: Vec<Part>,
     /// The statements that stand in the way, for whoever has to revoke them.
     pub(crate) blamed: Vec<String>,
+    /// Whether its write may have been carried out without anybody having seen it.
+    pub(crate) unclear: bool,
     /// How full the policy is.
     pub(crate) policy: Option<Fill>,
     /// What the policy holds, if it was read.
@@ -247,7 +249,7 @@ impl Audit {
         let statement = statement.filter(|shown| !case.secrets.are_in(shown.get()));
         let fingerprint = written.statement.as_ref().map(Statement::fingerprint);
         let (revision_id, policy, blamed) = (written.revision_id, written.policy, written.blamed);
-        let verdict = Verdict::of(case, ending).approved(approved);
+        let verdict = Verdict { unclear: written.unclear, ..Verdict::of(case, ending).approved(approved) };
         Ok(Recorded { verdict: Verdict { statement, fingerprint, revision_id, policy, blamed, ..verdict } })
     }
 

@@ -79,8 +79,9 @@ impl Broker {
         if second.code().is_none() {
             return Ok(first.and(second));
         }
-        // Of a write whose ending is unknown the statement may still stand.
-        let stands = made(&second) || second.code() == Some(Code::OutcomeUnknown);
+        // Of a write that nobody has seen the statement may still stand; one that stood there before is not ours.
+        let unseen = second.code() == Some(Code::OutcomeUnknown) && second.verdict().unclear;
+        let stands = made(&second) || unseen;
         let undo_invoke = stands.then(|| undo_invoke.naming(second.verdict().fingerprint.as_ref()));
         self.unless_left(case, second, [undo_invoke, undo_url], whole).await
     }

@@ -37,7 +37,7 @@ pub(crate) async fn add(client: &Client, intent: &Intent<'_>, budget: Budget, re
         // What was to come has not, as far as is known.
         written.policy = written.policy.map(Fill::before);
     }
-    Written { ending, ..written }
+    Written { ending, unclear: attempt.unconfirmed, ..written }
 }
 
 /// Whether an ending says what stands under the statement id, so that nothing is open.

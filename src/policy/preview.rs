@@ -22,6 +22,9 @@ pub(crate) async fn preview(client: &Client, approved: &Approved, after: Option<
             let mut written = written;
             let ending = written.meets(&expected, fill(Some(&document)), Some(&document));
             let ending = ending.or_else(|| another_revision(approved.asked(), written.revision_id.as_deref()));
+            if let Some(Ending::Not(_)) = ending {
+                written.policy = written.policy.map(Fill::before);
+            }
             Written { ending: ending.unwrap_or(free), statement: written.statement.or(Some(expected)), ..written }
         }
         // AWS shows no policy of a target that has none, nor of one that is not there.

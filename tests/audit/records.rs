@@ -143,6 +143,9 @@ async fn the_examples_are_answered_with_what_was_recorded_in_known_fields_only()
             records.iter().filter(|record| record["record"] == "outcome").map(|record| &record["outcome"]).collect();
         let replies = match &reply.document {
             Value::Array(many) => many.iter().map(|one| &one["outcome"]).collect(),
+            document if document["grants"].is_array() => {
+                document["grants"].as_array().unwrap().iter().map(|one| &one["outcome"]).collect()
+            }
             document if document["outcome"].is_string() => vec![&document["outcome"]],
             // A queue is told ids alone.
             _ => outcomes.clone(),

@@ -179,6 +179,18 @@ async fn what_stood_there_before_is_never_taken_back() {
     }
 }
 
+/// 409 for what stood there, and nobody may look: the ending is unknown, and it is not ours to take away.
+#[tokio::test]
+async fn a_second_that_stood_there_unseen_is_not_taken_back() {
+    let [_, second] = both();
+    let scene = holding(&[(ORDERS, std::slice::from_ref(&second))]).await;
+    scene.plane.inject(Fault::error(ErrorName::Service, "no").on(Operation::GetPolicy).times(2));
+    assert_eq!(scene.ask(Door::Direct, &url(json!({}))).await.code(), "outcome_unknown");
+    assert_eq!(scene.statements(ORDERS), [second]);
+    let told = ["intent url", "granted url", "intent url-invoke", "outcome_unknown url-invoke"];
+    assert_eq!(story(&scene.records())[..4], told);
+}
+
 /// A wider rendering of the first is no grant, and is not left behind.
 #[tokio::test]
 async fn a_first_that_aws_made_wider_is_taken_back() {
