@@ -10,7 +10,7 @@ mod parse;
 use crate::arn::{AccountId, OrganizationId};
 use crate::asked::Asked;
 use crate::error::{Code, Fault};
-use crate::grant::{FunctionUrlAuthType, Grant, StatementId};
+use crate::grant::{Fingerprint, FunctionUrlAuthType, Grant, StatementId};
 use crate::principal::Form;
 use crate::read::Read;
 use crate::requester::Requester;
@@ -101,6 +101,13 @@ impl Approved {
         let asked = Revoke::of(&self.asked, self.statement_id.clone(), fingerprint);
         let (resource, statement_id) = (self.resource.clone(), self.statement_id.clone());
         Approved { asked, resource, statement_id, rule: self.rule.clone() }
+    }
+}
+
+impl Approved<Revoke> {
+    /// The same for the statement that AWS made of the grant, where that is known.
+    pub(crate) fn naming(self, stored: Option<&Fingerprint>) -> Self {
+        Self { asked: self.asked.naming(stored), ..self }
     }
 }
 

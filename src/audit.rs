@@ -147,6 +147,8 @@ pub(crate) struct Verdict {
     pub(crate) parts: Vec<Part>,
     /// The statements that stand in the way, for whoever has to revoke them.
     pub(crate) blamed: Vec<String>,
+    /// Whether its write may have been carried out without anybody having seen it.
+    pub(crate) unclear: bool,
     /// How full the policy is.
     pub(crate) policy: Option<Fill>,
     /// What the policy holds, if it was read.
@@ -182,7 +184,10 @@ impl Recorded {
         // Only if nothing was to do for either was nothing to do.
         let outcome = outcomes.into_iter().flatten().find(|it| *it != Outcome::AlreadyGranted).or(self.outcome());
         let parts = [&self.verdict, &second.verdict].map(Part::of).into();
-        Self { verdict: Verdict { outcome, parts, statement: None, fingerprint: None, ..self.verdict } }
+        let policy = second.verdict.policy.map(|policy| policy.since(self.verdict.policy.as_ref()));
+        let revision_id = second.verdict.revision_id;
+        let verdict = Verdict { outcome, parts, policy, revision_id, ..self.verdict };
+        Self { verdict: Verdict { statement_id: None, statement: None, fingerprint: None, ..verdict } }
     }
 
     pub(crate) fn verdict(&self) -> &Verdict {
@@ -285,7 +290,7 @@ impl Audit {
         let statement = statement.filter(|shown| !case.secrets.are_in(shown.get()));
         let fingerprint = written.statement.as_ref().map(Statement::fingerprint);
         let (revision_id, policy, blamed) = (written.revision_id, written.policy, written.blamed);
-        let verdict = Verdict::of(case, ending).approved(approved);
+        let verdict = Verdict { unclear: written.unclear, ..Verdict::of(case, ending).approved(approved) };
         Ok(Recorded { verdict: Verdict { statement, fingerprint, revision_id, policy, blamed, ..verdict } })
     }
 

@@ -17,7 +17,7 @@ use crate::error::{Code, Fault};
 use crate::event::{self, Doors, Item, Opened, Received, Shape};
 use crate::grant::Grant;
 use crate::inventory;
-use crate::policy::{self, Budget, Seen, Timing, Written};
+use crate::policy::{self, Budget, Ending, Seen, Timing, Written};
 use crate::read::Read;
 use crate::reply::{self, Answered, Failure};
 use crate::request::{Operation, Request};
@@ -66,6 +66,14 @@ impl Broker {
             }
         }
         reply::reply(shape, &items, &answered, invocation.request_id)
+    }
+
+    /// Answers one event for a person: request by request, in no shape of its source.
+    #[cfg(feature = "local")]
+    pub async fn tell(&self, event: &[u8], invocation: &Invocation<'_>, mut each: impl FnMut(Box<RawValue>)) {
+        for item in &event::open(event, &self.doors).items {
+            each(reply::told(&self.answer(item, invocation).await, invocation.request_id));
+        }
     }
 
     /// Answers one request. A panic ends this one alone, and is recorded like any other ending.
@@ -139,7 +147,7 @@ impl Broker {
             return self.audit.not_made(case, &approved, Written::none(Code::TimedOut));
         };
         if approved.asked().is_dry_run() {
-            let written = Box::pin(policy::preview(&self.client, &approved, budget)).await;
+            let written = Box::pin(policy::preview(&self.client, &approved, None, budget)).await;
             return self.audit.not_made(case, &approved, written);
         }
         let intent = self.audit.intent(case, approved)?;
@@ -194,9 +202,10 @@ impl Broker {
         let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
         let given = admitted.read().given();
         let Seen { mut written, document } = Box::pin(policy::read(&self.client, given, budget)).await;
-        let statements = document.as_deref().and_then(|text| inventory::of(text, given, &self.allowlist, own));
+        let statements =
+            document.as_deref().and_then(|text| inventory::of(text, admitted.read(), &self.allowlist, own));
         if document.is_some() && statements.is_none() {
-            written = Written::none(Code::Unavailable);
+            written = Written { ending: Ending::Not(Code::Unavailable), policy: None, ..written };
         }
         self.audit.read(case, &admitted, written, statements)
     }

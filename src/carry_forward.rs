@@ -77,6 +77,9 @@ impl Broker {
         budget: Budget,
     ) -> Result<(Written, Vec<Part>), crate::audit::Unrecorded> {
         let given = admitted.read().given();
+        let Given::Layer { version, .. } = given else { return Ok((Written::none(Code::Internal), Vec::new())) };
+        let layer = admitted.resource().rsplit_once(':').map_or("", |(layer, _)| layer);
+        let previous = format!("{layer}:{}", version.saturating_sub(1));
         let mut whole = Written::ended(Ending::Done(Outcome::AlreadyGranted));
         let mut parts = Vec::new();
         for standing in before {
@@ -84,7 +87,7 @@ impl Broker {
                 parts.push(Part::refused(None, Code::ActionNotAllowed));
                 continue;
             };
-            let Ok(grant) = stored.carried(given) else {
+            let Ok(grant) = stored.carried(&previous, given) else {
                 parts.push(Part::refused(Some(stored.sid()), Code::PrincipalNotAllowed));
                 continue;
             };

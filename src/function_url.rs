@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::allowlist::Approved;
 use crate::asked::Asked;
-use crate::audit::{Case, Intent, Recorded};
+use crate::audit::{Case, Intent, Recorded, Unrecorded};
 use crate::broker::Broker;
 use crate::error::{Code, Fault};
 use crate::event::Received;
@@ -47,12 +47,13 @@ impl Broker {
             return self.audit.not_made(case, &url, Written::none(Code::TimedOut));
         }
         if url.asked().is_dry_run() {
-            let first = Box::pin(policy::preview(&self.client, &url, budget)).await;
+            let first = Box::pin(policy::preview(&self.client, &url, None, budget)).await;
             let first = self.audit.not_made(case, &url, first)?;
             if first.code().is_some() {
                 return Ok(first);
             }
-            let second = Box::pin(policy::preview(&self.client, &invoke, budget)).await;
+            let after = first.verdict().policy.as_ref();
+            let second = Box::pin(policy::preview(&self.client, &invoke, after, budget)).await;
             return Ok(first.and(self.audit.not_made(case, &invoke, second)?));
         }
         self.grant_both(case, [url, invoke], budget, whole).await
@@ -60,27 +61,29 @@ impl Broker {
 
     async fn grant_both(&self, case: &Case<'_>, both: [Approved; 2], budget: Budget, whole: Budget) -> Answered {
         let [url, invoke] = both;
-        let undo = [url.taken_back(), invoke.taken_back()];
+        let [undo_url, undo_invoke] = [url.taken_back(), invoke.taken_back()];
         let first = self.grant_one(self.audit.intent(case, url)?, budget).await?;
+        // What stood there before this request is not its own to take away.
+        let undo_url = made(&first).then(|| undo_url.naming(first.verdict().fingerprint.as_ref()));
         if first.code().is_some() {
-            return Ok(first);
+            return self.unless_left(case, first, [undo_url, None], whole).await;
         }
         let second = match self.audit.intent(case, invoke) {
             // From here on the second statement stands, or its absence is on record.
             Ok(intent) => self.grant_one(intent, budget).await?,
             Err(unrecorded) => {
-                let _ = self.take_back(case, undo, &first, None, whole).await;
+                let _ = self.take_back(case, [undo_url, None], whole).await;
                 return Err(unrecorded);
             }
         };
         if second.code().is_none() {
             return Ok(first.and(second));
         }
-        if self.take_back(case, undo, &first, second.code(), whole).await? {
-            return Ok(second);
-        }
-        const HALF: &str = "one of the two statements stands, and could not be taken back: send the request again";
-        self.audit.refused(case, vec![Fault::new("", Code::HalfGranted, HALF)])
+        // Of a write that nobody has seen the statement may still stand; one that stood there before is not ours.
+        let unseen = second.code() == Some(Code::OutcomeUnknown) && second.verdict().unclear;
+        let stands = made(&second) || unseen;
+        let undo_invoke = stands.then(|| undo_invoke.naming(second.verdict().fingerprint.as_ref()));
+        self.unless_left(case, second, [undo_invoke, undo_url], whole).await
     }
 
     async fn grant_one(&self, intent: Intent<'_>, budget: Budget) -> Answered {
@@ -88,27 +91,39 @@ impl Broker {
         intent.outcome(written)
     }
 
-    /// Takes back what this request made, never what stood there before it; says whether nothing of it is left.
+    /// The ending of a request that came to nothing, if nothing of it is left.
+    async fn unless_left(
+        &self,
+        case: &Case<'_>,
+        ending: Recorded,
+        undo: [Option<Approved<Revoke>>; 2],
+        budget: Budget,
+    ) -> Answered {
+        const HALF: &str = "one of the two statements may stand, as it could not be taken back: send the request again";
+        match self.take_back(case, undo, budget).await? {
+            true => Ok(ending),
+            false => self.audit.refused(case, vec![Fault::new("", Code::HalfGranted, HALF)]),
+        }
+    }
+
+    /// Takes back what this request made; says whether nothing of it is left.
     async fn take_back(
         &self,
         case: &Case<'_>,
-        undo: [Approved<Revoke>; 2],
-        first: &Recorded,
-        second: Option<Code>,
+        undo: [Option<Approved<Revoke>>; 2],
         budget: Budget,
-    ) -> Result<bool, crate::audit::Unrecorded> {
-        let [url, invoke] = undo;
-        let made_first = first.outcome() == Some(Outcome::Granted);
-        // Of a write whose ending is unknown the statement may still stand.
-        let made_second = second == Some(Code::OutcomeUnknown);
+    ) -> Result<bool, Unrecorded> {
         let mut gone = true;
-        for (revoke, made) in [(invoke, made_second), (url, made_first)] {
-            if made {
-                let intent = self.audit.intent(case, revoke)?;
-                let written = Box::pin(policy::remove(&self.client, &intent, budget)).await;
-                gone &= intent.outcome(written)?.code().is_none();
-            }
+        for revoke in undo.into_iter().flatten() {
+            let intent = self.audit.intent(case, revoke)?;
+            let written = Box::pin(policy::remove(&self.client, &intent, budget)).await;
+            gone &= intent.outcome(written)?.code().is_none();
         }
         Ok(gone)
     }
+}
+
+/// Whether a grant made a statement, be it another than was asked.
+fn made(grant: &Recorded) -> bool {
+    grant.outcome() == Some(Outcome::Granted) || grant.code() == Some(Code::StatementDiffers)
 }

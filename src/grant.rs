@@ -69,7 +69,7 @@ impl Grant {
     }
 
     /// Checks a request for both statements of a function URL: the URL's own, then the function's.
-    pub(crate) fn of_function_url(request: Request<'_>) -> Result<[Self; 2], Vec<Fault>> {
+    pub fn of_function_url(request: Request<'_>) -> Result<[Self; 2], Vec<Fault>> {
         let reason = request.reason.as_deref().map(Into::into);
         let dry_run = request.dry_run;
         let mut fields = request.parameters();

@@ -11,6 +11,7 @@ use crate::asked::{Asked, Given};
 use crate::error::Fault;
 use crate::grant::Grant;
 use crate::principal::Form;
+use crate::read::Read;
 use crate::resource::Own;
 use crate::statement::{self, Standing};
 
@@ -57,13 +58,16 @@ struct Reason {
 }
 
 /// The statements of a policy document; `None` if it cannot be read.
-pub(crate) fn of(document: &str, given: &Given, allowlist: &Allowlist, own: &Own) -> Option<Box<RawValue>> {
-    let entries: Vec<Entry<'_>> =
-        statement::all(document)?.iter().map(|standing| entry(standing, given, allowlist, own)).collect();
+pub(crate) fn of(document: &str, read: &Read, allowlist: &Allowlist, own: &Own) -> Option<Box<RawValue>> {
+    let target = read.target().arn(own);
+    let entries: Vec<Entry<'_>> = statement::all(document)?
+        .iter()
+        .map(|standing| entry(standing, (read.given(), &target), allowlist, own))
+        .collect();
     serde_json::value::to_raw_value(&entries).ok()
 }
 
-fn entry<'a>(standing: &Standing, given: &Given, allowlist: &'a Allowlist, own: &Own) -> Entry<'a> {
+fn entry<'a>(standing: &Standing, target: (&Given, &str), allowlist: &'a Allowlist, own: &Own) -> Entry<'a> {
     let Standing::Statement(stored) = standing else {
         return Entry {
             statement: standing.shown(own),
@@ -74,7 +78,7 @@ fn entry<'a>(standing: &Standing, given: &Given, allowlist: &'a Allowlist, own: 
             by_broker: false,
         };
     };
-    let grant = stored.as_grant(given);
+    let grant = stored.as_grant(target.0, target.1);
     let (rule, faults) = match &grant {
         Err(faults) => (None, faults.clone()),
         Ok(grant) => match allowlist.would_allow(grant, own) {

@@ -2,6 +2,7 @@
 //! The deployed binary contains none of it.
 
 pub mod control_plane;
+pub mod explain;
 pub mod invariant;
 pub mod play;
 pub mod serve;

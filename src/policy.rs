@@ -83,6 +83,8 @@ pub(crate) struct Written {
     pub(crate) statement: Option<Statement>,
     /// Whether the ending was confirmed by reading the policy, not by AWS's answer to the write alone.
     pub(crate) confirmed_by_read: bool,
+    /// Whether a write of ours may have been carried out without anybody having seen it.
+    pub(crate) unclear: bool,
     /// Whether AWS's rendering of the statement means something else than was asked.
     pub(crate) differs: bool,
     /// The statements that name a principal which is no more, where that stands in the way.
@@ -99,6 +101,10 @@ impl Written {
         }
         for word in [&mut self.aws_request_id, &mut self.aws_code, &mut self.revision_id] {
             word.take_if(|word| secrets.are_in(word));
+        }
+        self.blamed.retain(|sid| !secrets.are_in(sid));
+        if let Some(policy) = &mut self.policy {
+            policy.withhold(secrets);
         }
     }
 
@@ -130,6 +136,7 @@ impl Written {
             revision_id: None,
             statement: None,
             confirmed_by_read: false,
+            unclear: false,
             differs: false,
             blamed: Vec::new(),
             policy: None,

@@ -177,6 +177,12 @@ pub(crate) fn reply(
     }
 }
 
+/// What one request came to, whatever shape its source expects.
+#[cfg(feature = "local")]
+pub(crate) fn told(answered: &Answered, request_id: &str) -> Box<RawValue> {
+    document(answered, request_id)
+}
+
 /// Whether what was answered lets the next message of an ordered queue be done.
 pub(crate) fn is_done(answered: &Answered) -> bool {
     delivery(answered) == Delivery::Complete

@@ -55,6 +55,11 @@ impl Revoke {
         }
     }
 
+    /// The same for the statement that AWS made of the grant, where that is known.
+    pub(crate) fn naming(self, stored: Option<&Fingerprint>) -> Self {
+        Self { fingerprint: stored.cloned().or(self.fingerprint), ..self }
+    }
+
     pub(crate) fn given(&self) -> &Given {
         &self.given
     }

@@ -309,7 +309,7 @@ impl Statement {
     pub(crate) fn to_any_organization(&self) -> Option<Self> {
         const SOME_ORGANIZATION: &str = "o-0000000000";
         let key = ("stringequals".to_owned(), "aws:principalorgid".to_owned());
-        if !matches!(self.principal, Party::Account(_)) || self.conditions.contains_key(&key) {
+        if !self.allow || !matches!(self.principal, Party::Account(_)) || self.conditions.contains_key(&key) {
             return None;
         }
         let mut one = Self { principal: Party::Everyone, ..self.clone() };
@@ -322,6 +322,12 @@ impl Statement {
         let key = ("arnlike".to_owned(), "aws:sourcearn".to_owned());
         let [arn] = self.conditions.get(&key)?.as_slice() else { return None };
         Some(arn)
+    }
+
+    /// Whether a grant may have a pattern in the place of its source ARN: an account stands beside it.
+    pub(crate) fn takes_a_pattern(&self) -> bool {
+        let key = ("stringequals".to_owned(), "aws:sourceaccount".to_owned());
+        self.allow && (self.conditions.contains_key(&key) || self.source_account().is_some_and(|it| !it.is_empty()))
     }
 
     /// The same with another source ARN.

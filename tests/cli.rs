@@ -12,9 +12,9 @@ use permission_broker::local::stage::Stage;
 use crate::support::process::{SIGNED, Served, broker, http, scratch, written};
 use crate::support::{event_files, json, path, string, text};
 
-const SUMMARY: &str = "49 events, 55 requests\n  \
-     24 granted, 3 already_granted, 2 would_grant, 1 revoked, 1 already_revoked, 1 read, 13 denied, 6\n    \
-     rejected, 1 conflict, 3 failed\n";
+const SUMMARY: &str = "54 events, 61 requests\n  \
+     26 granted, 3 already_granted, 2 would_grant, 2 revoked, 1 already_revoked, 2 read, 14 denied, 6\n    \
+     rejected, 2 conflict, 3 failed\n";
 
 #[test]
 fn without_a_command_every_example_is_played() {
@@ -92,12 +92,74 @@ fn a_refusal_is_shown_with_its_sentence() {
     }
 }
 
+/// Everything that a dry run tells stands there: who asks, what speaks against it, what stands and what would.
+#[test]
+fn a_request_is_explained_to_a_person() {
+    let account = "events/direct-grant-account.json";
+    let cases: [(&[&str], &[&str]); 8] = [
+        (
+            &[account],
+            &[
+                "from     direct\n  wants    lambda:InvokeFunction on function:orders:live for 210987654321\n",
+                "because  CHG-1042 partner onboarding\n  outcome  would_grant by rule partner\n",
+                "stores   {\"Action\":\"lambda:InvokeFunction\"",
+                "policy   0 -> 253 of 20480 bytes\n",
+            ],
+        ),
+        (
+            &[account, "--after", account],
+            &["outcome  already_granted by rule partner", "stands   {", "policy   253 of 20480"],
+        ),
+        (
+            &["events/http-api-iam-dry-run-conflict.json", "--after", account],
+            &[
+                "from     api-gateway  arn:aws:iam::123456789012:user/ci\n",
+                "outcome  conflict by rule partner: another statement stands under this id\n  stands   {",
+            ],
+        ),
+        (
+            &["events/http-api-iam-denied-account.json"],
+            &[
+                "outcome  denied: no rule for this target and action names this principal\n",
+                "broken   /parameters/Principal principal_not_allowed: no rule for this target and action names\n           this principal\n",
+                "rules    partner does not allow it: principal_not_allowed\n           reports-for-ci does not allow it: target_not_allowed\n",
+            ],
+        ),
+        (
+            &["events/direct-rejected-several.json"],
+            &["outcome  rejected: 7 rules are broken", "/parameters/SourceArn invalid_source_arn: "],
+        ),
+        (
+            &["events/http-api-iam-grant-function-url.json"],
+            &["outcome  would_grant by", "partner-page\"}\n  stores   ", "partner-page-invoke\"}\n  policy   0 -> "],
+        ),
+        (&["events/sqs-batch-mixed.json"], &["outcome  would_grant", "outcome  rejected: ", "outcome  denied: "]),
+        (&["Cargo.toml"], &["outcome  rejected: the event is one JSON value"]),
+    ];
+    for (arguments, shows) in cases {
+        let output = broker(&[&["explain"], arguments].concat()).output().unwrap();
+        let (shown, errors) = written(&output);
+        assert!(output.status.success(), "{errors}");
+        for text in shows {
+            assert!(shown.contains(text), "{arguments:?}: {text} in {shown}");
+        }
+    }
+    // Nothing is made, whatever the file asks for.
+    for file in event_files() {
+        let (shown, errors) = written(&broker(&["explain", &format!("events/{file}")]).output().unwrap());
+        assert!(!shown.is_empty() && errors.is_empty(), "{file}: {errors}");
+        for word in ["granted", "revoked"] {
+            assert!(!shown.contains(&format!("outcome  {word}")), "{file}: {shown}");
+        }
+    }
+}
+
 #[test]
 fn help_names_every_command() {
     let output = broker(&["--help"]).output().unwrap();
     let (shown, _) = written(&output);
     assert!(output.status.success());
-    for word in ["play", "invoke", "serve", "--allowlist", "--world", "--audit"] {
+    for word in ["play", "invoke", "explain", "serve", "--allowlist", "--world", "--audit"] {
         assert!(shown.contains(word), "{word} in {shown}");
     }
     assert_eq!(broker(&["--no-such-option"]).output().unwrap().status.code(), Some(2));

@@ -33,6 +33,8 @@ struct Asked {
     outcome: &'static str,
     /// The codes of its reasons, each once; empty for a success.
     codes: &'static [&'static str],
+    /// The statements that it writes, if it comes to that.
+    statements: usize,
 }
 
 impl Row {
@@ -42,9 +44,13 @@ impl Row {
 }
 
 impl Asked {
-    /// Whether AWS was asked; only then there is an intent.
-    fn reaches_aws(&self) -> bool {
-        matches!(self.outcome, "granted" | "already_granted" | "conflict" | "failed" | "revoked" | "already_revoked")
+    /// How many writes AWS was asked for; each has its intent.
+    fn writes(&self) -> usize {
+        let reaches_aws = matches!(
+            self.outcome,
+            "granted" | "already_granted" | "conflict" | "failed" | "revoked" | "already_revoked"
+        );
+        if reaches_aws { self.statements } else { 0 }
     }
 
     /// Whether the policy had to be read to tell what AWS's answer meant; behind the queue it is for
@@ -82,7 +88,15 @@ const fn asked(
     outcome: &'static str,
     codes: &'static [&'static str],
 ) -> Asked {
-    Asked { requester, operation, outcome, codes }
+    Asked { requester, operation, outcome, codes, statements: 1 }
+}
+
+const fn dry(asked: Asked) -> Asked {
+    Asked { statements: 0, ..asked }
+}
+
+const fn twice(asked: Asked) -> Asked {
+    Asked { statements: 2, ..asked }
 }
 
 const fn direct(file: &'static str, requests: &'static [Asked]) -> Row {
@@ -106,6 +120,7 @@ const TABLE: &[Row] = &[
     direct("direct-denied-action.json", &[asked(DIRECT, FUNCTION, "denied", &["action_not_allowed"])]),
     direct("direct-denied-layer-public.json", &[asked(DIRECT, LAYER, "denied", &["public_grant"])]),
     direct("direct-denied-public-url.json", &[asked(DIRECT, FUNCTION, "denied", &["public_grant"])]),
+    direct("direct-denied-revoke.json", &[asked(DIRECT, Some("RemovePermission"), "denied", &["target_not_allowed"])]),
     direct("direct-dry-run-layer-revision.json", &[asked(DIRECT, LAYER, "would_grant", &[])]),
     direct("direct-failed-revision-changed.json", &[asked(DIRECT, FUNCTION, "failed", &["revision_changed"])]),
     direct("direct-failed-target-not-found.json", &[asked(DIRECT, FUNCTION, "failed", &["target_not_found"])]),
@@ -145,7 +160,10 @@ const TABLE: &[Row] = &[
     http("http-api-iam-denied-account.json", 403, &[asked(ALICE, FUNCTION, "denied", &["principal_not_allowed"])]),
     http("http-api-iam-denied-broker.json", 403, &[asked(CI, FUNCTION, "denied", &["target_not_allowed"])]),
     http("http-api-iam-denied-requester.json", 403, &[asked(ALICE, FUNCTION, "denied", &["requester_not_allowed"])]),
+    http("http-api-iam-dry-run-conflict.json", 409, &[dry(asked(CI, FUNCTION, "conflict", &["statement_conflict"]))])
+        .after("direct-grant-account.json"),
     http("http-api-iam-grant-base64.json", 201, &[asked(ALICE, FUNCTION, "granted", &[])]),
+    http("http-api-iam-grant-function-url.json", 201, &[twice(asked(CI, Some("GrantFunctionUrl"), "granted", &[]))]),
     http("http-api-iam-grant-reports.json", 201, &[asked(CI, FUNCTION, "granted", &[])]),
     http("http-api-iam-read-policy.json", 200, &[asked(CI, Some("GetPolicy"), "read", &[])])
         .after("direct-grant-account.json"),
@@ -161,6 +179,8 @@ const TABLE: &[Row] = &[
     http("rest-denied-unauthenticated.json", 401, &[asked(NOBODY, None, "denied", &["unauthenticated"])]),
     http("rest-denied-unconfined-service.json", 403, &[asked(CI, FUNCTION, "denied", &["unconfined_service"])]),
     http("rest-grant-account.json", 201, &[asked(ALICE, FUNCTION, "granted", &[])]),
+    http("rest-read-layer.json", 200, &[asked(ALICE, Some("GetLayerVersionPolicy"), "read", &[])])
+        .after("direct-grant-layer-account.json"),
     http("rest-rejected-duplicate-field.json", 400, &[asked(CI, FUNCTION, "rejected", &["duplicate_field"])]),
     queue("sqs-batch-mixed.json", &[
         asked(SENDER, FUNCTION, "granted", &[]),
@@ -173,6 +193,8 @@ const TABLE: &[Row] = &[
         asked(ROLE, LAYER, "granted", &[]),
         asked(ROLE, LAYER, "already_granted", &[]),
     ]),
+    queue("sqs-revoke-layer.json", &[asked(ROLE, Some("RemoveLayerVersionPermission"), "revoked", &[])])
+        .after("sqs-fifo-repeat.json"),
 ];
 
 #[test]
@@ -284,13 +306,13 @@ async fn invoke(stage: &Stage, event: &[u8]) -> Value {
 /// Two records around a call to AWS, one for everything else.
 fn check_audit<'a>(row: &Row, asked: &Asked, lines: &mut impl Iterator<Item = &'a Value>) {
     let name = row.file;
-    let records: &[&str] = match asked {
+    let records = match (asked.operation, asked.writes()) {
         // Each grant that is carried over has its two records, and the whole has one.
-        Asked { operation: CARRY, .. } => &["intent", "outcome", "outcome"],
-        _ if asked.reaches_aws() => &["intent", "outcome"],
-        _ => &["outcome"],
+        (CARRY, _) => vec!["intent", "outcome", "outcome"],
+        (_, 0) => vec!["outcome"],
+        (_, writes) => ["intent", "outcome"].repeat(writes),
     };
-    for record in records {
+    for record in &records {
         let line = lines.next().unwrap_or_else(|| panic!("{name}: no {record} line"));
         assert_eq!(line["record"], *record, "{name}: {line}");
         assert_eq!(line["requestId"], "4f1d0c55-request", "{name}");
@@ -311,7 +333,7 @@ fn check_calls(stage: &Stage, row: &Row) {
     let calls = stage.control_plane.calls();
     let writes = calls.iter().filter(|call| call.operation.is_some_and(Operation::is_change)).count();
     let reads = calls.len() - writes;
-    assert_eq!(writes, row.requests.iter().filter(|asked| asked.reaches_aws()).count(), "{}", row.file);
+    assert_eq!(writes, row.requests.iter().map(Asked::writes).sum::<usize>(), "{}", row.file);
     let of = |asked: &Asked| match asked.operation {
         // The policies of both versions.
         CARRY => 2,
@@ -350,9 +372,9 @@ fn check_document(document: &Value, asked: &Asked, name: &str) {
     assert_eq!(document["operation"].as_str(), asked.operation, "{name}");
     assert_eq!(codes(document), asked.codes, "{name}: {document}");
     if asked.codes.is_empty() {
-        let shown = match asked.operation {
-            CARRY => "grants",
-            _ if asked.outcome == "read" => "statements",
+        let shown = match asked.outcome {
+            "read" => "statements",
+            _ if asked.statements == 2 || asked.operation == CARRY => "grants",
             _ => "statement",
         };
         let known = !matches!(asked.outcome, "already_revoked");

@@ -331,7 +331,7 @@ async fn an_unreadable_client_context_is_not_repeated() {
 /// Texts that stand in the control plane and the command line, and nowhere else.
 const LOCAL_TEXTS: [&str; 6] = [
     "We currently do not support adding policies for $LATEST.",
-    "The statement id",
+    "The final policy size (",
     "The function could not be updated due to a concurrent update operation.",
     "Member must satisfy regular expression pattern",
     "Policies now",

@@ -22,6 +22,7 @@ mod faults;
 mod floods;
 mod hostile;
 mod lambda;
+mod life;
 mod readme;
 mod rules;
 mod secrets;

@@ -6,6 +6,7 @@ mod function;
 mod function_name;
 mod function_principal;
 mod layer;
+mod life;
 mod model;
 mod near;
 mod property;
@@ -80,7 +81,7 @@ impl Table {
 }
 
 fn cases() -> impl Iterator<Item = Case> {
-    [function::table(), layer::table()].into_iter().flat_map(|table| table.cases)
+    [function::table(), layer::table()].into_iter().chain(life::tables()).flat_map(|table| table.cases)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `EventSourceToken` is a secret: a canary in its place, and in every other place too, is found in no
 //! stream, reply, error or `Debug`. Each search is first shown to find it where it belongs.
 
+mod life;
 mod places;
 mod process;
 

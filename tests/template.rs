@@ -31,7 +31,8 @@ fn read(parameters: &[(&str, &str)]) -> Result<Config, Vec<String>> {
 #[test]
 fn the_broker_starts_with_the_variables_that_it_is_given() {
     let config = read(&[ALLOWLIST]).expect("a working environment");
-    assert_eq!((config.allowlist.len(), config.doors), (1, Doors::default()));
+    assert_eq!((config.allowlist.len(), config.doors, config.policy_budget), (1, Doors::default(), true));
+    assert!(!read(&[ALLOWLIST, ("PolicyBudget", "off")]).expect("a working environment").policy_budget);
     let config = read(&[ALLOWLIST, ("Doors", "direct")]).expect("a working environment");
     assert_eq!(config.doors, Doors::new([Door::Direct]));
     // The file of a layer exists in Lambda only; that it is missed here is all there is to say.
@@ -102,7 +103,7 @@ fn nobody_but_the_doors_may_invoke() {
         let permission = &permissions["ApiMayInvoke"]["Properties"];
         assert_eq!(permissions.len(), 1, "SAM adds the one of the rule");
         assert_eq!(permission["Principal"], "apigateway.amazonaws.com");
-        assert_eq!(permission["SourceArn"], "arn:aws:execute-api:us-east-1:123456789012:<Api>/*/POST/grants");
+        assert_eq!(permission["SourceArn"], "arn:aws:execute-api:us-east-1:123456789012:<Api>/*/*/grants");
         let broker = stack.properties("Broker");
         assert!(broker.get("FunctionUrlConfig").is_none());
         assert!(stack.of_type("AWS::Lambda::Url").is_empty());
@@ -116,9 +117,12 @@ fn nobody_but_the_doors_may_invoke() {
 fn no_route_is_open() {
     let stack = Deployment::with(&[ALLOWLIST]);
     let routes = stack.of_type("AWS::ApiGatewayV2::Route");
-    let route = &routes["ApiGrants"]["Properties"];
-    assert_eq!(routes.len(), 1);
-    assert_eq!((&route["RouteKey"], &route["AuthorizationType"]), (&json!("POST /grants"), &json!("AWS_IAM")));
+    assert_eq!(routes.len(), 2);
+    for (name, key) in [("ApiGrants", "POST /grants"), ("ApiPolicies", "GET /grants")] {
+        let route = &routes[name]["Properties"];
+        assert_eq!((&route["RouteKey"], &route["AuthorizationType"]), (&json!(key), &json!("AWS_IAM")));
+        assert_eq!(route["Target"], "integrations/<ApiIntegration>");
+    }
     assert_eq!(stack.properties("ApiIntegration")["PayloadFormatVersion"], "2.0");
     assert!(stack.properties("ApiStage")["DefaultRouteSettings"]["ThrottlingRateLimit"].as_u64() <= Some(15));
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 use permission_broker::local::control_plane::ControlPlane;
+use permission_broker::local::explain;
 use permission_broker::local::play::{self, Options};
 use permission_broker::local::serve;
 use permission_broker::local::show::{Show, wants_colour};
@@ -52,6 +53,14 @@ enum Command {
         /// The event, in any of the envelopes of AWS.
         file: PathBuf,
     },
+    /// Tell what a request would come to, and why, without making it.
+    Explain {
+        /// The request, bare or in any of the envelopes of AWS.
+        file: PathBuf,
+        /// A file that is played before it; may be given several times.
+        #[arg(long, value_name = "FILE")]
+        after: Vec<PathBuf>,
+    },
     /// Open the API door and the control plane on loopback, with the policies kept on disk.
     Serve {
         /// The port of the API door; 0 takes a free one.
@@ -95,6 +104,7 @@ async fn run(Cli { command, scene }: Cli) -> Result<(), Failure> {
             play::play(&scene.stage()?.await?, &files, options, &mut show).await
         }
         Command::Invoke { file } => play::play(&scene.stage()?.await?, &[file], options, &mut show).await,
+        Command::Explain { file, after } => explain::explain(&scene.stage()?.await?, &file, &after, &mut show).await,
         Command::Serve { port, control_plane_port, state, requester } => {
             drop(show);
             return serve(&scene, port, control_plane_port, &state, requester).await;

@@ -48,6 +48,9 @@ fn query(event: &Object<'_>) -> Result<String, Fault> {
     if lists.members.iter().any(doubled) {
         return Err(Fault::new("", Code::DuplicateField, "the query gives a parameter twice"));
     }
+    if values.overflow || lists.overflow {
+        return Err(Fault::new("", Code::UnknownField, "the query has more parameters than are known"));
+    }
     let mut document = Map::new();
     let mut parameters = Map::new();
     for (name, value) in &values.members {

@@ -44,26 +44,26 @@ pub fn request(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(request) = Request::read(text) else { return };
     let refused = |faults: Vec<crate::error::Fault>| hold(!faults.is_empty(), "what is refused has a reason");
-    let grant = match request.operation {
+    let grants = match request.operation {
         Some(Operation::RemovePermission | Operation::RemoveLayerVersionPermission) => {
             return Revoke::new(request).map_or_else(refused, |_| ());
         }
         Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy | Operation::CarryLayerForward) => {
             return Read::new(request).map_or_else(refused, |_| ());
         }
-        Some(Operation::GrantFunctionUrl) => {
-            return Grant::of_function_url(request).map_or_else(refused, |_| ());
-        }
-        _ => match Grant::new(request) {
-            Ok(grant) => grant,
-            Err(faults) => return refused(faults),
-        },
+        Some(Operation::GrantFunctionUrl) => Grant::of_function_url(request).map(Vec::from),
+        _ => Grant::new(request).map(|grant| vec![grant]),
     };
     let (Some(allowlist), Some(own)) = (&*EXAMPLES, &*OWN) else { panic!("the examples are readable") };
-    if let Ok(approved) = allowlist.decide(grant, &Requester::Direct, own) {
-        narrow(&approved, own);
-        confined(&approved, ALLOWLIST);
-        stored(&approved, own);
+    match grants {
+        Ok(grants) => grants.into_iter().for_each(|grant| {
+            if let Ok(approved) = allowlist.decide(grant, &Requester::Direct, own) {
+                narrow(&approved, own);
+                confined(&approved, ALLOWLIST);
+                stored(&approved, own);
+            }
+        }),
+        Err(faults) => refused(faults),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Replies, audit lines and policies for a person at a terminal; nothing is lost without colour.
 
+mod explanation;
 mod page;
 mod policies;
 
@@ -54,6 +55,22 @@ impl<W: Write> Show<W> {
     /// Who asked for what, and what came of it.
     fn request(&mut self, records: &[(&str, Value)]) -> io::Result<()> {
         let Some((_, last)) = records.last() else { return Ok(()) };
+        self.asked(records)?;
+        let outcome = text(last, "outcome");
+        let ink = match outcome.as_str() {
+            "granted" | "already_granted" | "would_grant" => Ink::Green,
+            "revoked" | "already_revoked" | "would_revoke" | "read" => Ink::Green,
+            "denied" | "rejected" | "conflict" => Ink::Yellow,
+            _ => Ink::Red,
+        };
+        self.page.list("outcome", ink, &reasons(last))?;
+        self.outcomes.push(outcome);
+        Ok(())
+    }
+
+    /// Who asked for what, and why.
+    fn asked(&mut self, records: &[(&str, Value)]) -> io::Result<()> {
+        let Some((_, last)) = records.last() else { return Ok(()) };
         let (door, requester) = (text(last, "door"), text(last, "requester"));
         let from = match (door.as_str(), requester.as_str()) {
             ("", _) => "no door".to_owned(),
@@ -78,15 +95,6 @@ impl<W: Write> Show<W> {
         if last.get("reason").is_some() {
             self.page.labelled("because", Ink::Plain, &text(last, "reason"))?;
         }
-        let outcome = text(last, "outcome");
-        let ink = match outcome.as_str() {
-            "granted" | "already_granted" | "would_grant" => Ink::Green,
-            "revoked" | "already_revoked" | "would_revoke" | "read" => Ink::Green,
-            "denied" | "rejected" | "conflict" => Ink::Yellow,
-            _ => Ink::Red,
-        };
-        self.page.list("outcome", ink, &reasons(last))?;
-        self.outcomes.push(outcome);
         Ok(())
     }
 

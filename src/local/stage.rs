@@ -85,6 +85,15 @@ impl Stage {
         self.broker.handle(event, &Invocation { request_id, function_arn: FUNCTION_ARN, deadline }).await
     }
 
+    /// The same for a person: what each request came to, and its records.
+    pub async fn tell(&self, request_id: &str, event: &[u8]) -> Vec<(Box<RawValue>, Vec<String>)> {
+        let deadline = Instant::now() + TIMEOUT;
+        let invocation = Invocation { request_id, function_arn: FUNCTION_ARN, deadline };
+        let mut told = Vec::new();
+        self.broker.tell(event, &invocation, |document| told.push((document, self.audit.take()))).await;
+        told
+    }
+
     /// The audit lines written since the last time.
     pub fn audit(&self) -> Vec<String> {
         self.audit.take()

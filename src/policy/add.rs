@@ -32,7 +32,12 @@ pub(crate) async fn add(client: &Client, intent: &Intent<'_>, budget: Budget, re
         Ending::Not(code) if attempt.unconfirmed && !tells_what_stands(code) => Ending::Not(Code::OutcomeUnknown),
         ending => ending,
     };
-    Written { ending, ..attempt.written }
+    let mut written = attempt.written;
+    if let Ending::Not(_) = ending {
+        // What was to come has not, as far as is known.
+        written.policy = written.policy.map(Fill::before);
+    }
+    Written { ending, unclear: attempt.unconfirmed, ..written }
 }
 
 /// Whether an ending says what stands under the statement id, so that nothing is open.
@@ -61,11 +66,12 @@ impl Attempt<'_> {
         self.written.note_read(&answer);
         let ending = match answer.result {
             Ok(policy) => {
-                let ending = self.written.meets(&self.expected, Some(&policy.document));
+                let ending =
+                    self.written.meets(&self.expected, Fill::of(Some(&policy.document)), Some(&policy.document));
                 self.written.revision_id = policy.revision_id.filter(|_| ending.is_some());
                 ending
             }
-            Err(Failure::Final(Code::TargetNotFound)) => self.written.meets(&self.expected, None),
+            Err(Failure::Final(Code::TargetNotFound)) => self.written.meets(&self.expected, Fill::of(None), None),
             Err(Failure::Final(Code::AccessDenied)) => Some(Ending::Not(Code::AccessDenied)),
             // AWS keeps the limit too; a policy that cannot be read just now is no reason to refuse.
             Err(_) => None,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::secret::Secrets;
 use crate::statement::{self, Standing, Statement};
 
 /// The most bytes that AWS stores of one policy. Its own count may be some hundred bytes above what it shows, so a
@@ -58,6 +59,25 @@ impl Fill {
         let before = self.bytes;
         let after = if before == 0 { FRAME + statement.bytes() } else { before + 1 + statement.bytes() };
         Self { advice: self.advice, ..Self::new(Some(before), after) }
+    }
+
+    /// What was seen, without the statement that was to come.
+    pub(super) fn before(self) -> Self {
+        match self.bytes_before {
+            Some(before) => Self { advice: self.advice, ..Self::new(None, before) },
+            None => self,
+        }
+    }
+
+    /// The size before one change and after another that followed it.
+    pub(crate) fn since(self, first: Option<&Self>) -> Self {
+        Self { bytes_before: first.and_then(|first| first.bytes_before).or(self.bytes_before), ..self }
+    }
+
+    /// Drops the proposals that repeat a secret.
+    pub(super) fn withhold(&mut self, secrets: &Secrets) {
+        let shows = |one: &Advice| one.statement_ids.iter().chain(&one.instead).any(|text| secrets.are_in(text));
+        self.advice.retain(|one| !shows(one));
     }
 
     /// The policy as it was seen after a change.
@@ -134,7 +154,9 @@ fn organizations(statements: &[Statement]) -> Vec<Advice> {
 
 /// Grants that differ in their source ARN alone, and whose ARNs begin alike.
 fn patterns(statements: &[Statement]) -> Vec<Advice> {
-    let groups = grouped(statements, |statement| statement.source_arn().map(|arn| statement.from(place(arn))));
+    let groups = grouped(statements, |statement| {
+        statement.source_arn().filter(|_| statement.takes_a_pattern()).map(|arn| statement.from(place(arn)))
+    });
     let of = |group: Vec<&Statement>| {
         let arns: Vec<&str> = group.iter().filter_map(|statement| statement.source_arn()).collect();
         let pattern = format!("{}*", common(&arns));

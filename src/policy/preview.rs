@@ -6,26 +6,32 @@ use super::{Budget, Ending, Fill, Seen, Written, read};
 use crate::allowlist::Approved;
 use crate::asked::Asked;
 use crate::error::Code;
+use crate::grant::RevisionId;
 use crate::outcome::Outcome;
 use crate::revoke::Revoke;
 use crate::statement::{Found, Statement, find};
 
-/// What a grant would meet.
-pub(crate) async fn preview(client: &Client, approved: &Approved, budget: Budget) -> Written {
+/// What a grant would meet, in the policy as it is or as another grant of the same request would leave it.
+pub(crate) async fn preview(client: &Client, approved: &Approved, after: Option<&Fill>, budget: Budget) -> Written {
     let expected = Statement::expected(approved);
+    let fill = |document: Option<&str>| after.cloned().unwrap_or_else(|| Fill::of(document));
     let Seen { written, document } = read(client, approved.grant().given(), budget).await;
     let free = Ending::Done(Outcome::WouldGrant);
     match (written.ending(), document) {
         (Ok(_), Some(document)) => {
             let mut written = written;
-            let ending = written.meets(&expected, Some(&document));
+            let ending = written.meets(&expected, fill(Some(&document)), Some(&document));
+            let ending = ending.or_else(|| another_revision(approved.asked(), written.revision_id.as_deref()));
+            if let Some(Ending::Not(_)) = ending {
+                written.policy = written.policy.map(Fill::before);
+            }
             Written { ending: ending.unwrap_or(free), statement: written.statement.or(Some(expected)), ..written }
         }
         // AWS shows no policy of a target that has none, nor of one that is not there.
         (Err(Code::TargetNotFound), _) => {
-            let mut written = Written { ending: free, aws_code: None, ..written };
-            let _ = written.meets(&expected, None);
-            Written { statement: Some(expected), ..written }
+            let mut written = Written { aws_code: None, ..written };
+            let ending = written.meets(&expected, fill(None), None).unwrap_or(free);
+            Written { ending, statement: Some(expected), ..written }
         }
         _ => written,
     }
@@ -48,13 +54,23 @@ pub(crate) async fn preview_revoke(client: &Client, approved: &Approved<Revoke>,
             if same { Ending::Done(Outcome::WouldRevoke) } else { Ending::Not(Code::StatementConflict) }
         }
     };
+    if let Ending::Done(Outcome::WouldRevoke) = written.ending
+        && let Some(ending) = another_revision(approved.asked(), written.revision_id.as_deref())
+    {
+        written.ending = ending;
+    }
     written
+}
+
+/// The ending of a change that names another revision than the policy has.
+fn another_revision(asked: &impl Asked, revision: Option<&str>) -> Option<Ending> {
+    let named = asked.revision_id().map(RevisionId::as_str);
+    (named.is_some() && named != revision).then_some(Ending::Not(Code::RevisionChanged))
 }
 
 impl Written {
     /// Compares a statement that is to be added with the policy: the ending, unless it can be added.
-    pub(super) fn meets(&mut self, expected: &Statement, document: Option<&str>) -> Option<Ending> {
-        let before = Fill::of(document);
+    pub(super) fn meets(&mut self, expected: &Statement, before: Fill, document: Option<&str>) -> Option<Ending> {
         let found = document.map_or(Some(Found::Absent), |document| find(document, expected.sid()));
         let (ending, fill) = match found {
             None => (Some(Ending::Not(Code::Unavailable)), before),

@@ -18,6 +18,9 @@ use crate::outcome::Outcome;
 use crate::revoke::Revoke;
 use crate::statement::{Found, find};
 
+/// A revision that no policy has: a write bound to it removes nothing.
+const NO_REVISION: &str = "00000000-0000-0000-0000-000000000000";
+
 /// Removes the statement that an intent stands for.
 pub(crate) async fn remove(client: &Client, intent: &Intent<'_, Revoke>, budget: Budget) -> Written {
     let revoke = intent.approved().asked();
@@ -28,7 +31,7 @@ pub(crate) async fn remove(client: &Client, intent: &Intent<'_, Revoke>, budget:
         revision: revoke.revision_id().map(|id| RevisionId::as_str(id).to_owned()),
         company: intent.door() == Some(Door::Sqs),
         unconfirmed: false,
-        removed: false,
+        target_is_there: false,
         written: Written::new(),
     };
     let ending = match removal.run().await {
@@ -51,8 +54,8 @@ struct Removal<'a> {
     company: bool,
     /// Whether a write was sent of which it is not known that it took effect for good.
     unconfirmed: bool,
-    /// Whether AWS has answered a write with 204: the target is there.
-    removed: bool,
+    /// Whether AWS has answered a write as it does only for a target that is there.
+    target_is_there: bool,
     written: Written,
 }
 
@@ -93,7 +96,10 @@ impl Removal<'_> {
         if self.revoke().fingerprint().is_some() {
             match self.look().await {
                 Look::Present => {}
-                Look::Absent | Look::NoPolicy => return Some(self.gone()),
+                Look::Absent => return Some(self.gone()),
+                Look::NoPolicy if self.target_is_there => return Some(self.gone()),
+                // Whether it is the policy or the target that is not there, only a removal tells.
+                Look::NoPolicy => self.revision = self.revision.take().or(Some(NO_REVISION.to_owned())),
                 Look::Other => return Some(Step::End(Ending::Not(Code::StatementConflict))),
                 Look::Unread(code) => return Some(Step::End(Ending::Not(code.unwrap_or(Code::Unavailable)))),
             }
@@ -108,7 +114,7 @@ impl Removal<'_> {
         self.written.note_write("remove", &answer);
         match answer.result {
             Ok(()) => {
-                self.removed = true;
+                self.target_is_there = true;
                 // In company a write that began before this one may bring the statement back.
                 if self.company { self.confirm().await } else { Step::End(Ending::Done(Outcome::Revoked)) }
             }
@@ -123,7 +129,10 @@ impl Removal<'_> {
             Err(Failure::Revision) if self.revoke().revision_id().is_some() => {
                 Step::End(Ending::Not(Code::RevisionChanged))
             }
-            Err(Failure::Revision) => Step::Again(Code::Unavailable, self.pause(None)),
+            Err(Failure::Revision) => {
+                self.target_is_there = true;
+                Step::Again(Code::Unavailable, self.pause(None))
+            }
             Err(Failure::Final(Code::TargetNotFound)) if answer.hint == Some(Hint::NoPolicy) => self.gone(),
             Err(Failure::Final(Code::TargetNotFound)) => self.not_found().await,
             Err(Failure::Final(code)) => Step::End(Ending::Not(code)),
@@ -135,7 +144,7 @@ impl Removal<'_> {
     async fn not_found(&mut self) -> Step {
         match self.look().await {
             Look::Absent => self.gone(),
-            Look::NoPolicy if self.removed => self.gone(),
+            Look::NoPolicy if self.target_is_there => self.gone(),
             Look::NoPolicy => Step::End(Ending::Not(Code::TargetNotFound)),
             Look::Present => Step::Again(Code::OutcomeUnknown, self.pause(None)),
             Look::Other => Step::End(Ending::Not(Code::StatementConflict)),
@@ -151,7 +160,7 @@ impl Removal<'_> {
         }
         match self.look().await {
             Look::Absent => self.gone(),
-            Look::NoPolicy if self.removed => self.gone(),
+            Look::NoPolicy if self.target_is_there => self.gone(),
             Look::NoPolicy | Look::Present => Step::Again(Code::OutcomeUnknown, self.pause(None)),
             Look::Other => Step::End(Ending::Not(Code::StatementConflict)),
             Look::Unread(code) => Step::End(Ending::Not(code.unwrap_or(Code::OutcomeUnknown))),
@@ -159,7 +168,8 @@ impl Removal<'_> {
     }
 
     /// The statement is not there: by our doing, or from the start.
-    fn gone(&self) -> Step {
+    fn gone(&mut self) -> Step {
+        self.written.confirmed_by_read = self.unconfirmed;
         let outcome = if self.unconfirmed { Outcome::Revoked } else { Outcome::AlreadyRevoked };
         Step::End(Ending::Done(outcome))
     }
@@ -191,7 +201,6 @@ impl Removal<'_> {
 
     fn compare(&mut self, found: Found, revision: Option<String>) -> Look {
         self.written.revision_id.clone_from(&revision);
-        self.written.confirmed_by_read = self.unconfirmed && matches!(found, Found::Absent);
         let named = self.revoke().fingerprint();
         let same = match &found {
             Found::Absent => return Look::Absent,

@@ -1,6 +1,6 @@
 //! The request that would make a statement: what stands in a policy, asked of today's rules.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::{Party, Statement, TOKEN_KEY};
 use crate::asked::Given;
@@ -9,16 +9,18 @@ use crate::grant::{Fingerprint, Grant, StatementId};
 use crate::request::Request;
 
 impl Statement {
-    /// The grant that would make this statement under a derived id; the faults if no grant would.
-    pub(crate) fn as_grant(&self, given: &Given) -> Result<Grant, Vec<Fault>> {
+    /// The grant on a target that would make this statement under a derived id; the faults if no grant would.
+    pub(crate) fn as_grant(&self, given: &Given, target: &str) -> Result<Grant, Vec<Fault>> {
         const NO_GRANT: &str = "no grant makes a statement of this form";
-        let document = self.request(given).ok_or_else(|| vec![Fault::new("", Code::InvalidOperation, NO_GRANT)])?;
+        let document = self.request(given).filter(|_| self.resource == target);
+        let document = document.ok_or_else(|| vec![Fault::new("", Code::InvalidOperation, NO_GRANT)])?;
         Grant::new(Request::read(&document).map_err(|fault| vec![fault])?)
     }
 
-    /// The grant of the same on another target, under the same id unless that was derived.
-    pub(crate) fn carried(&self, given: &Given) -> Result<Grant, Vec<Fault>> {
-        let grant = self.as_grant(given)?;
+    /// The grant of what this statement gives on one target, on another one: under the same id unless that was
+    /// derived.
+    pub(crate) fn carried(&self, from: &str, to: &Given) -> Result<Grant, Vec<Fault>> {
+        let grant = self.as_grant(to, from)?;
         let derived = self.sid.strip_prefix("broker-").is_some_and(|hex| hex.len() == Fingerprint::CHARS);
         match StatementId::parse(&self.sid) {
             Ok(id) if !derived => Ok(grant.under(id)),
@@ -56,7 +58,7 @@ impl Statement {
                 ("stringequals", "lambda:functionurlauthtype") => ("FunctionUrlAuthType", json!(value)),
                 ("stringequals", TOKEN_KEY) => ("EventSourceToken", json!(value)),
                 ("arnlike", "aws:sourcearn") => ("SourceArn", json!(value)),
-                ("bool", "lambda:invokedviafunctionurl") => ("InvokedViaFunctionUrl", Value::Bool(value == "true")),
+                ("bool", "lambda:invokedviafunctionurl") if value == "true" => ("InvokedViaFunctionUrl", json!(true)),
                 _ => return None,
             };
             parameters.insert(name.to_owned(), value);

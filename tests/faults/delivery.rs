@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::support::door::{self, Door};
-use crate::support::{QUICK, Reply, Scene, adds};
+use crate::support::{QUICK, Reply, Scene, writes};
 
 /// An event that is delivered until it is done.
 pub(crate) struct Event {
@@ -69,7 +69,7 @@ impl Event {
 
     /// Delivers once, for so long at most, and checks everything that has to hold.
     pub(crate) async fn deliver(&mut self, at_most: Option<Duration>) -> Ending {
-        let before = adds(&self.scene.plane);
+        let before = writes(&self.scene.plane);
         let bytes = door::event(self.door, &self.request);
         let invoked = self.scene.invoke(&bytes);
         let reply = match at_most {
@@ -78,9 +78,9 @@ impl Event {
         };
         let written = self.scene.sink.take();
         let intent = written.iter().find(|one| one.line["record"] == "intent");
-        let called = adds(&self.scene.plane) > before;
+        let called = writes(&self.scene.plane) > before;
         assert!(
-            !called || self.cut_off || intent.is_some_and(|intent| intent.adds_before <= before),
+            !called || self.cut_off || intent.is_some_and(|intent| intent.writes_before <= before),
             "no intent first"
         );
         let outcome = written.iter().map(|one| &one.line).rfind(|line| line["record"] == "outcome");
@@ -125,7 +125,7 @@ impl Event {
             Ending::CutOff => {}
         }
         if let Some(outcome) = outcome.filter(|outcome| outcome["decision"] == "denied") {
-            assert!(!stands && adds(&self.scene.plane) == 0, "denied, but called: {outcome}");
+            assert!(!stands && writes(&self.scene.plane) == 0, "denied, but called: {outcome}");
         }
     }
 

@@ -9,7 +9,7 @@ use permission_broker::policy::Timing;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::support::{Door, QUICK, Reply, Scene, adds, grant, with};
+use crate::support::{Door, QUICK, Reply, Scene, grant, with, writes};
 
 const ORDERS: &str = "arn:aws:lambda:us-east-1:123456789012:function:orders";
 const WINDOW: Duration = Duration::from_millis(300);
@@ -23,7 +23,7 @@ async fn overlap(door: Door, settle: Duration) -> (Scene, [Reply; 2]) {
     (first.broker.timing, second.broker.timing) = (timing, timing);
     let requests = ["first", "second"].map(|id| grant(json!({ "StatementId": id })));
     let later = async {
-        while adds(&plane) == 0 {
+        while writes(&plane) == 0 {
             sleep(Duration::from_millis(1)).await;
         }
         sleep(WINDOW / 10).await;

@@ -10,7 +10,7 @@ use permission_broker::local::stage::{ALLOWLIST, Stage, WORLD};
 use permission_broker::policy::Timing;
 use serde_json::{Value, json};
 
-use crate::support::{QUICK, Reply, adds, cases, door, grant};
+use crate::support::{QUICK, Reply, cases, door, grant, writes};
 
 /// A policy has room for some eighty of these statements, so one function's grants need qualifiers.
 const PER_VERSION: usize = 40;
@@ -95,8 +95,8 @@ async fn flood(updates: ConcurrentUpdates) -> usize {
     println!(
         "{updates:?}: {count} grants in {:.1} s, {} writes, {} reads, {} lost and made again, at most {most} deliveries",
         start.elapsed().as_secs_f64(),
-        adds(&plane),
-        plane.calls().len() - adds(&plane),
+        writes(&plane),
+        plane.calls().len() - writes(&plane),
         accepted - count,
     );
     accepted - count

@@ -7,7 +7,7 @@ use aws_sdk_lambda::config::Credentials;
 use permission_broker::aws::client_with;
 use permission_broker::config::Config;
 use permission_broker::connection::Connection;
-use permission_broker::local::control_plane::{Fault, FaultKind, Operation};
+use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Operation};
 use permission_broker::local::stage::Stage;
 
 use super::markdown::{code, table};
@@ -75,6 +75,14 @@ async fn every_answer_ends_as_the_table_says() {
         seen(row_of(&rows, answer), ended);
     }
     seen(rows.iter().position(|row| row[0] == "no connection").unwrap(), ended_without_connection().await);
+    for function in ["orders", "orders-x"] {
+        let row = rows.iter().position(|row| row[0] == "the same to a revoke").unwrap();
+        seen(row, ended_revoke(function).await);
+    }
+    for deleted in [false, true] {
+        let row = rows.iter().position(|row| row[0].contains(INVALID_PRINCIPAL)).unwrap();
+        seen(row, ended_with_invalid_principal(deleted).await);
+    }
     assert_eq!(unseen, BTreeSet::new(), "rows that no answer brought about");
 }
 
@@ -123,9 +131,43 @@ async fn ended_without_connection() -> String {
     invoke(&stage).await
 }
 
+const INVALID_PRINCIPAL: &str = "The provided principal was invalid. Please check the principal and try again.";
+
+/// A revoke on a function without a policy, or on none.
+async fn ended_revoke(function: &str) -> String {
+    let stage = Stage::examples().await.unwrap();
+    let parameters = serde_json::json!({ "FunctionName": function, "StatementId": "partner" });
+    let request = serde_json::json!({ "operation": "RemovePermission", "parameters": parameters }).to_string();
+    last_word(&stage, &request).await
+}
+
+/// A grant whose principal AWS calls invalid, with and without somebody in the policy who is no more.
+async fn ended_with_invalid_principal(deleted: bool) -> String {
+    let stage = Stage::examples().await.unwrap();
+    let role = "arn:aws:iam::210987654321:role/gone";
+    let of = |principal: &str, sid: &str| {
+        let parameters = serde_json::json!({
+            "FunctionName": "orders", "StatementId": sid, "Action": "lambda:InvokeFunction", "Principal": principal,
+        });
+        serde_json::json!({ "operation": "AddPermission", "parameters": parameters }).to_string()
+    };
+    if deleted {
+        stage.invoke("before", of(role, "gone").as_bytes()).await.unwrap();
+        stage.control_plane.delete_principal(role);
+    } else {
+        let fault = Fault::error(ErrorName::InvalidParameterValue, INVALID_PRINCIPAL);
+        stage.control_plane.inject(fault.on(Operation::AddPermission));
+    }
+    last_word(&stage, &of("210987654321", "partner")).await
+}
+
 async fn invoke(stage: &Stage) -> String {
+    last_word(stage, &text("events/direct-grant-account.json")).await
+}
+
+async fn last_word(stage: &Stage, request: &str) -> String {
     // A retryable failure is an error of the invocation; the record has it either way.
-    let _ = stage.invoke("one", text("events/direct-grant-account.json").as_bytes()).await;
+    let _ = stage.invoke("one", request.as_bytes()).await;
     let line = json(stage.audit().last().unwrap());
     let word = line["code"].as_str().unwrap_or_else(|| string(&line, "outcome"));
     word.to_owned()

@@ -47,7 +47,7 @@ fn every_block_is_of_a_kind_that_is_tested() {
     let counts =
         [Kind::Request, Kind::Revoke, Kind::Allowlist, Kind::Reply, Kind::Audit, Kind::IamPolicy, Kind::Entries]
             .map(|kind| of_kind(kind).len());
-    assert_eq!(counts, [2, 1, 2, 2, 1, 1, 1]);
+    assert_eq!(counts, [3, 1, 2, 2, 1, 1, 1]);
     assert_eq!(count("text"), 2);
 }
 
@@ -118,11 +118,13 @@ fn the_iam_policy_allows_asking() {
     let [statement] = policy["Statement"].as_array().unwrap().as_slice() else { panic!("{policy}") };
     assert_eq!((&statement["Effect"], &statement["Action"]), (&json!("Allow"), &json!("execute-api:Invoke")));
     let end = string(statement, "Resource").split_once('/').unwrap().1;
-    assert_eq!(end, "*/POST/grants");
+    assert_eq!(end, "*/*/grants");
     let output = text("template.yaml");
-    assert!(output.contains(
-        "Value: !Sub arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*/POST/grants"
-    ));
+    assert!(
+        output.contains(
+            "Value: !Sub arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*/*/grants"
+        )
+    );
 }
 
 /// The entries for the bus match the template's pattern, and what EventBridge makes of them is granted.

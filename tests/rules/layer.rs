@@ -19,7 +19,7 @@ pub(super) fn table() -> Table {
     table
 }
 
-fn layer_name(table: &mut Table) {
+pub(super) fn layer_name(table: &mut Table) {
     let name = "LayerName";
     table.accepts(name, ["l", "my-layer_1", "Z9", "layer", "123456789012"]);
     table.accepts(name, ["l".repeat(140)]);
@@ -81,7 +81,7 @@ fn no_layer_arn(table: &mut Table) {
     }
 }
 
-fn version_number(table: &mut Table) {
+pub(super) fn version_number(table: &mut Table) {
     let name = "VersionNumber";
     table.accepts(name, [1, 2, i64::MAX]);
     table.refuses(name, "invalid_version_number", [0, -1, i64::MIN]);

@@ -2,7 +2,9 @@
 
 use permission_broker::error::Fault;
 use permission_broker::grant::Grant;
-use permission_broker::request::Request;
+use permission_broker::read::Read;
+use permission_broker::request::{Operation, Request};
+use permission_broker::revoke::Revoke;
 use serde_json::{Value, json};
 
 /// A valid `AddPermission` with some parameters put in or replaced.
@@ -40,9 +42,53 @@ pub(crate) fn grant(document: &str) -> Result<Grant, Vec<Fault>> {
     Request::read(document).map_err(|fault| vec![fault]).and_then(Grant::new)
 }
 
+/// A valid request of another operation with some parameters put in or replaced.
+fn valid(operation: &str, parameters: Value, changes: &Value) -> Value {
+    with(json!({ "operation": operation, "parameters": parameters }), changes)
+}
+
+pub(crate) fn grant_function_url(changes: &Value) -> Value {
+    let parameters = json!({
+        "FunctionName": "orders", "StatementId": "partner", "Principal": "210987654321", "FunctionUrlAuthType": "AWS_IAM",
+    });
+    valid("GrantFunctionUrl", parameters, changes)
+}
+
+pub(crate) fn remove_permission(changes: &Value) -> Value {
+    valid("RemovePermission", json!({ "FunctionName": "orders", "StatementId": "partner" }), changes)
+}
+
+pub(crate) fn remove_layer_version_permission(changes: &Value) -> Value {
+    let parameters = json!({ "LayerName": "tools", "VersionNumber": 3, "StatementId": "partner" });
+    valid("RemoveLayerVersionPermission", parameters, changes)
+}
+
+pub(crate) fn get_policy(changes: &Value) -> Value {
+    valid("GetPolicy", json!({ "FunctionName": "orders" }), changes)
+}
+
+pub(crate) fn get_layer_version_policy(changes: &Value) -> Value {
+    valid("GetLayerVersionPolicy", json!({ "LayerName": "tools", "VersionNumber": 3 }), changes)
+}
+
+/// Every rule that a document of any operation breaks.
+fn faults(document: &str) -> Vec<Fault> {
+    let request = match Request::read(document) {
+        Ok(request) => request,
+        Err(fault) => return vec![fault],
+    };
+    let refused = match request.operation {
+        Some(Operation::GrantFunctionUrl) => Grant::of_function_url(request).err(),
+        Some(Operation::RemovePermission | Operation::RemoveLayerVersionPermission) => Revoke::new(request).err(),
+        Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy) => Read::new(request).err(),
+        _ => Grant::new(request).err(),
+    };
+    refused.unwrap_or_default()
+}
+
 /// The rules that a document breaks, as pointer and code, in order of the pointers; none if it is valid.
 pub(crate) fn broken_rules(document: &str) -> Vec<(String, &'static str)> {
-    let faults = grant(document).err().unwrap_or_default();
+    let faults = faults(document);
     let mut broken: Vec<_> = faults.iter().map(|fault| (fault.pointer.to_string(), fault.code.as_str())).collect();
     broken.sort();
     broken

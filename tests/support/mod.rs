@@ -12,7 +12,7 @@ pub(crate) mod sink;
 
 pub(crate) use door::{Door, grant, layer_grant, with};
 pub(crate) use reply::Reply;
-pub(crate) use scene::{HASTY, QUICK, Scene, adds};
+pub(crate) use scene::{HASTY, QUICK, Scene, writes};
 pub(crate) use sink::{Fate, Sink};
 
 use std::path::PathBuf;

@@ -83,7 +83,7 @@ impl Scene {
     }
 }
 
-/// The operations called, `add` and `read` for short.
+/// The operations called, `add`, `read` and `remove` for short.
 fn operations(plane: &ControlPlane) -> Vec<&'static str> {
     let name = |operation| match operation {
         Some(Operation::AddPermission | Operation::AddLayerVersionPermission) => "add",
@@ -95,6 +95,6 @@ fn operations(plane: &ControlPlane) -> Vec<&'static str> {
 }
 
 /// The writes that have arrived.
-pub(crate) fn adds(plane: &ControlPlane) -> usize {
-    operations(plane).iter().filter(|name| **name == "add").count()
+pub(crate) fn writes(plane: &ControlPlane) -> usize {
+    operations(plane).iter().filter(|name| matches!(**name, "add" | "remove")).count()
 }

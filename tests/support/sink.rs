@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use permission_broker::local::control_plane::ControlPlane;
 use serde_json::Value;
 
-use super::adds;
+use super::writes;
 
 /// What becomes of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) enum Fate {
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
     pub(crate) line: Value,
-    pub(crate) adds_before: usize,
+    pub(crate) writes_before: usize,
 }
 
 #[derive(Default)]
@@ -76,7 +76,7 @@ impl Sink {
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let adds_before = adds(&self.plane);
+        let writes_before = writes(&self.plane);
         let mut state = self.state.lock().unwrap();
         // What ends a torn line, and what follows the first half of one, belong to no record of its own.
         if bytes == b"\n" {
@@ -105,7 +105,7 @@ impl Write for Sink {
         }
         state.bytes.extend_from_slice(bytes);
         let line = serde_json::from_slice(bytes).unwrap();
-        state.written.push(Written { line, adds_before });
+        state.written.push(Written { line, writes_before });
         Ok(bytes.len())
     }
 

@@ -53,20 +53,23 @@ fn actions(statements: &[Value]) -> BTreeSet<&str> {
 }
 
 #[test]
-fn the_lambda_actions_are_exactly_four() {
+fn the_lambda_actions_are_exactly_six() {
     let of_lambda = |setting| {
         let allowed = statements(setting, "Allow");
         let actions = actions(&allowed).into_iter().map(str::to_owned);
         actions.filter(|action| action.starts_with("lambda:")).collect::<Vec<_>>()
     };
-    let four = [
+    let six = [
         "lambda:AddLayerVersionPermission",
         "lambda:AddPermission",
         "lambda:GetLayerVersionPolicy",
         "lambda:GetPolicy",
+        "lambda:RemoveLayerVersionPermission",
+        "lambda:RemovePermission",
     ];
-    assert_eq!(of_lambda(EVERYTHING), four);
-    assert_eq!(of_lambda(NOTHING), ["lambda:GetPolicy"], "without principals nothing can be granted");
+    assert_eq!(of_lambda(EVERYTHING), six);
+    let two = ["lambda:GetPolicy", "lambda:RemovePermission"];
+    assert_eq!(of_lambda(NOTHING), two, "without principals nothing can be granted");
 }
 
 /// Each thing that is allowed, and on what: the whole of it.
@@ -79,8 +82,12 @@ fn nothing_is_allowed_that_the_broker_does_not_need() {
         ("sqs:SendMessage", json!("<InvokeDeadLetters.Arn>")),
         ("lambda:AddPermission", json!(function)),
         ("lambda:AddPermission", json!(function)),
+        ("lambda:RemovePermission", json!(function)),
         ("lambda:GetPolicy", json!(function)),
-        ("lambda:AddLayerVersionPermission lambda:GetLayerVersionPolicy", json!(format!("{OWN}:layer:shared-*:*"))),
+        (
+            "lambda:AddLayerVersionPermission lambda:RemoveLayerVersionPermission lambda:GetLayerVersionPolicy",
+            json!(format!("{OWN}:layer:shared-*:*")),
+        ),
     ];
     let allowed = statements(EVERYTHING, "Allow");
     let found: Vec<(String, Value)> = allowed
@@ -116,6 +123,18 @@ fn no_allow_reaches_everything() {
             for never in ["NotAction", "NotResource", "NotPrincipal"] {
                 assert!(statement.get(never).is_none(), "{statement}");
             }
+        }
+    }
+}
+
+/// Whoever has left the lists can still be revoked.
+#[test]
+fn no_removal_asks_who_it_is() {
+    for setting in settings() {
+        let allowed = statements(&setting, "Allow");
+        let removals = allowed.iter().filter(|it| texts(&it["Action"]).iter().any(|action| action.contains("Remove")));
+        for removal in removals {
+            assert!(removal.get("Condition").is_none(), "{removal}");
         }
     }
 }
@@ -165,7 +184,7 @@ fn some_things_are_denied_whatever_else_is_allowed() {
     for setting in settings() {
         let denied = statements(&setting, "Deny");
         let itself = deny(&denied, "NeverOnItself").expect("a Deny on the broker itself");
-        assert!(texts(&itself["Action"]).contains(&"lambda:AddPermission"));
+        assert_eq!(texts(&itself["Action"]), ["lambda:AddPermission", "lambda:RemovePermission"]);
         assert_eq!(
             texts(&itself["Resource"]),
             [format!("{OWN}:function:broker"), format!("{OWN}:function:broker:*")],
@@ -173,6 +192,12 @@ fn some_things_are_denied_whatever_else_is_allowed() {
         );
         assert!(itself.get("Condition").is_none());
         assert_eq!(Deployment::with(&setting).properties("Broker")["FunctionName"], "broker");
+
+        let elsewhere = deny(&denied, "NeverForAnotherFunction").expect("a Deny for other functions");
+        let every_write = ["Add", "Remove"]
+            .into_iter()
+            .flat_map(|verb| [format!("lambda:{verb}Permission"), format!("lambda:{verb}LayerVersionPermission")]);
+        assert_eq!(texts(&elsewhere["Action"]), every_write.collect::<Vec<_>>());
 
         let open_url = deny(&denied, "NeverAnOpenUrl").expect("a Deny on open function URLs");
         assert_eq!(open_url["Action"], "lambda:AddPermission");

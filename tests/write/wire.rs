@@ -4,7 +4,7 @@
 use permission_broker::local::control_plane::Call;
 use serde_json::{Value, json};
 
-use crate::support::{Door, Scene, adds, grant, layer_grant};
+use crate::support::{Door, Scene, grant, layer_grant, writes};
 
 const ORDERS: &str = "/2015-03-31/functions/orders/policy";
 const COMMON: &str = "/2018-10-31/layers/common/versions/1/policy";
@@ -13,7 +13,7 @@ const COMMON: &str = "/2018-10-31/layers/common/versions/1/policy";
 async fn write_of(request: &Value) -> Call {
     let scene = Scene::new().await;
     scene.ask(Door::Direct, request).await;
-    assert_eq!(adds(&scene.plane), 1, "{request}");
+    assert_eq!(writes(&scene.plane), 1, "{request}");
     scene.plane.calls().remove(0)
 }
 

@@ -39,7 +39,11 @@ impl<W: Write> Show<W> {
         for (operator, keys) in statement.get("Condition").and_then(Value::as_object).into_iter().flatten() {
             for (key, value) in keys.as_object().into_iter().flatten() {
                 // A policy holds the token in clear, a screen must not.
-                let value = if key == "lambda:EventSourceToken" { "present".to_owned() } else { plain(value) };
+                let value = if key.eq_ignore_ascii_case("lambda:EventSourceToken") {
+                    "present".to_owned()
+                } else {
+                    plain(value)
+                };
                 self.page.indented(6, Ink::Dim, &format!("if {key} {operator} {value}"))?;
             }
         }

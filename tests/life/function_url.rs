@@ -1,0 +1,385 @@
+//! A function URL needs two statements: both are granted or neither, and the audit tells the whole story.
+
+use std::time::Duration;
+
+use permission_broker::allowlist::Allowlist;
+use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Operation};
+use serde_json::{Value, json};
+
+use super::{ORDERS, beside, holding, stored, word};
+use crate::support::door::DOORS;
+use crate::support::{Door, Fate, Scene, grant, with};
+
+fn url(changes: Value) -> Value {
+    let parameters = json!({
+        "FunctionName": "orders", "StatementId": "url", "Principal": "210987654321", "FunctionUrlAuthType": "AWS_IAM",
+    });
+    json!({ "operation": "GrantFunctionUrl", "parameters": with(parameters, changes) })
+}
+
+/// The two statements as AWS stores them.
+fn both() -> [Value; 2] {
+    let auth_type = json!({ "StringEquals": { "lambda:FunctionUrlAuthType": "AWS_IAM" } });
+    let via_url = json!({ "Bool": { "lambda:InvokedViaFunctionUrl": "true" } });
+    [
+        stored("url", json!({ "Action": "lambda:InvokeFunctionUrl", "Condition": auth_type })),
+        stored("url-invoke", json!({ "Condition": via_url })),
+    ]
+}
+
+/// The first call goes well, whatever comes after it.
+fn first_goes_well(scene: &Scene) {
+    scene.plane.inject(Fault::new(FaultKind::Delay(Duration::ZERO)).on(Operation::AddPermission));
+}
+
+/// What each record says: `intent`, or its outcome or code; behind it what it is about.
+fn story(records: &[Value]) -> Vec<String> {
+    let of = |record: &Value| {
+        let what = if record["record"] == "intent" { "intent" } else { word(record) };
+        let back = if record["takesBack"] == true { " back" } else { "" };
+        format!("{what} {}{back}", record["statementId"].as_str().unwrap_or("-"))
+    };
+    records.iter().map(of).collect()
+}
+
+#[tokio::test]
+async fn both_are_granted_and_the_repeat_changes_nothing() {
+    for door in DOORS {
+        let scene = Scene::new().await;
+        let reply = scene.ask(door, &url(json!({}))).await;
+        assert!(!reply.comes_again());
+        assert_eq!(scene.statements(ORDERS), both());
+        let records = scene.records();
+        assert_eq!(story(&records), ["intent url", "granted url", "intent url-invoke", "granted url-invoke"]);
+        assert!(records.iter().all(|record| record["operation"] == "GrantFunctionUrl"));
+        if let Some((status, _)) = &reply.http {
+            assert_eq!(*status, 201);
+        }
+        if door != Door::Sqs {
+            assert_eq!(scene.calls(), ["add", "add"]);
+            let told = &reply.document;
+            assert_eq!(
+                (reply.outcome(), &told["resource"], told.get("statementId")),
+                ("granted", &json!(ORDERS), None)
+            );
+            for (part, statement) in told["grants"].as_array().unwrap().iter().zip(both()) {
+                assert_eq!((&part["outcome"], &part["statementId"]), (&json!("granted"), &statement["Sid"]));
+                assert_eq!(part["statement"], statement);
+                assert!(part["fingerprint"].is_string());
+            }
+        }
+        let before = scene.plane.policies();
+        scene.plane.clear_calls();
+        let reply = scene.ask(door, &url(json!({}))).await;
+        assert!(!reply.comes_again());
+        assert_eq!(scene.calls(), ["add", "read", "add", "read"]);
+        assert_eq!(story(&scene.records())[3], "already_granted url-invoke");
+        assert_eq!(scene.plane.policies(), before);
+        if let Some((status, _)) = reply.http {
+            assert_eq!(status, 200);
+        }
+    }
+}
+
+/// With one of them there already, the other is what was missing.
+#[tokio::test]
+async fn what_is_missing_is_added() {
+    for there in both() {
+        let scene = holding(&[(ORDERS, &[there])]).await;
+        let reply = scene.ask(Door::ApiGateway, &url(json!({}))).await;
+        assert_eq!((reply.outcome(), reply.http.as_ref().unwrap().0), ("granted", 201));
+        assert_eq!(scene.statements(ORDERS).len(), 2);
+    }
+}
+
+/// Every way in which the second may fail, and the code it ends with.
+fn failures() -> Vec<(Vec<Fault>, &'static str)> {
+    let add = |fault: Fault| fault.on(Operation::AddPermission);
+    let error = |name| add(Fault::error(name, "no"));
+    let answer =
+        |status, body: &str| FaultKind::Answer { status, error_type: None, headers: Vec::new(), body: body.into() };
+    let wider = json!({ "Statement": with(both()[1].clone(), json!({ "Condition": null })).to_string() }).to_string();
+    let unread = Fault::error(ErrorName::Service, "no").on(Operation::GetPolicy);
+    vec![
+        (vec![error(ErrorName::InvalidParameterValue)], "rejected_by_aws"),
+        (vec![error(ErrorName::PolicyLengthExceeded)], "policy_full"),
+        (vec![error(ErrorName::PublicPolicy)], "public_access_blocked"),
+        (vec![error(ErrorName::ResourceNotFound)], "target_not_found"),
+        (vec![add(Fault::access_denied())], "access_denied"),
+        (vec![add(Fault::throttled(None)).times(3)], "throttled"),
+        (vec![add(Fault::concurrent_update()).times(3)], "unavailable"),
+        (vec![error(ErrorName::Service).times(3)], "outcome_unknown"),
+        (vec![add(Fault::new(FaultKind::ResetBeforeCommit)).times(3)], "outcome_unknown"),
+        // Made, and nobody could see it.
+        (vec![add(Fault::new(FaultKind::ResetAfterCommit)), unread.times(2)], "outcome_unknown"),
+        (vec![add(Fault::new(answer(201, &wider)))], "statement_differs"),
+    ]
+}
+
+#[tokio::test]
+async fn the_first_is_taken_back_if_the_second_fails() {
+    for (faults, code) in failures() {
+        for door in [Door::Direct, Door::ApiGateway, Door::EventBridge] {
+            let scene = holding(&[(ORDERS, &[stored("other", json!({}))])]).await;
+            first_goes_well(&scene);
+            for fault in &faults {
+                scene.plane.inject(fault.clone());
+            }
+            let reply = scene.ask(door, &url(json!({}))).await;
+            assert_eq!(reply.code(), code, "{faults:?}");
+            assert_eq!(scene.statements(ORDERS).len(), 1, "{faults:?}");
+            let records = scene.records();
+            let told = story(&records);
+            let start = ["intent url", "granted url", "intent url-invoke"];
+            assert_eq!(told[..3], start, "{faults:?}");
+            assert_eq!(told[3], format!("{code} url-invoke"));
+            assert_eq!(told[told.len() - 2..], ["intent url back", "revoked url back"], "{faults:?}");
+            // Of what may stand, and of what stands otherwise than asked, nothing is left either.
+            let open = ["outcome_unknown", "statement_differs"].contains(&code);
+            assert_eq!(told.len(), if open { 8 } else { 6 }, "{told:?}");
+            assert!(!open || told[4] == "intent url-invoke back", "{told:?}");
+            // The same again, undisturbed, is granted.
+            scene.plane.clear_faults();
+            assert_eq!(scene.ask(door, &url(json!({}))).await.outcome(), "granted");
+        }
+    }
+}
+
+/// Somebody else's statement under the second id: a conflict, and both of them are as before.
+#[tokio::test]
+async fn a_conflict_of_the_second_leaves_everything_as_it_was() {
+    let scene = holding(&[(ORDERS, &[stored("url-invoke", json!({}))])]).await;
+    let before = scene.statements(ORDERS);
+    let reply = scene.ask(Door::ApiGateway, &url(json!({}))).await;
+    assert_eq!((reply.code(), reply.http.as_ref().unwrap().0), ("statement_conflict", 409));
+    assert_eq!(scene.statements(ORDERS), before);
+    // A conflict of the first is the end of it.
+    let scene = holding(&[(ORDERS, &[stored("url", json!({}))])]).await;
+    assert_eq!(scene.ask(Door::Direct, &url(json!({}))).await.code(), "statement_conflict");
+    assert_eq!(story(&scene.records()), ["intent url", "statement_conflict url"]);
+}
+
+#[tokio::test]
+async fn what_stood_there_before_is_never_taken_back() {
+    for (faults, code) in failures() {
+        let scene = holding(&[(ORDERS, &[both()[0].clone()])]).await;
+        // Its own try ends with 409.
+        first_goes_well(&scene);
+        let reads = faults.iter().any(|fault| format!("{fault:?}").contains("GetPolicy"));
+        if reads {
+            scene.plane.inject(Fault::new(FaultKind::Delay(Duration::ZERO)).on(Operation::GetPolicy));
+        }
+        for fault in &faults {
+            scene.plane.inject(fault.clone());
+        }
+        assert_eq!(scene.ask(Door::Direct, &url(json!({}))).await.code(), code);
+        assert_eq!(scene.statements(ORDERS), [both()[0].clone()], "{faults:?}");
+        let told = story(&scene.records());
+        assert!(told[1] == "already_granted url" && !told.contains(&"intent url back".to_owned()), "{told:?}");
+    }
+}
+
+/// 409 for what stood there, and nobody may look: the ending is unknown, and it is not ours to take away.
+#[tokio::test]
+async fn a_second_that_stood_there_unseen_is_not_taken_back() {
+    let [_, second] = both();
+    let scene = holding(&[(ORDERS, std::slice::from_ref(&second))]).await;
+    scene.plane.inject(Fault::error(ErrorName::Service, "no").on(Operation::GetPolicy).times(2));
+    assert_eq!(scene.ask(Door::Direct, &url(json!({}))).await.code(), "outcome_unknown");
+    assert_eq!(scene.statements(ORDERS), [second]);
+    let told = ["intent url", "granted url", "intent url-invoke", "outcome_unknown url-invoke"];
+    assert_eq!(story(&scene.records())[..4], told);
+}
+
+/// A wider rendering of the first is no grant, and is not left behind.
+#[tokio::test]
+async fn a_first_that_aws_made_wider_is_taken_back() {
+    let scene = Scene::new().await;
+    let wider = json!({ "Statement": with(both()[0].clone(), json!({ "Condition": null })).to_string() }).to_string();
+    let kind = FaultKind::Answer { status: 201, error_type: None, headers: Vec::new(), body: wider };
+    scene.plane.inject(Fault::new(kind).on(Operation::AddPermission));
+    assert_eq!(scene.ask(Door::Direct, &url(json!({}))).await.code(), "statement_differs");
+    let told = ["intent url", "statement_differs url", "intent url back", "already_revoked url back"];
+    assert_eq!(story(&scene.records()), told);
+}
+
+#[tokio::test]
+async fn what_could_not_be_taken_back_is_told_and_the_repeat_converges() {
+    let removal = |fault: Fault| fault.on(Operation::RemovePermission).times(3);
+    let cases = [
+        removal(Fault::error(ErrorName::Service, "no")),
+        removal(Fault::throttled(None)),
+        removal(Fault::access_denied()),
+        removal(Fault::concurrent_update()),
+        removal(Fault::new(FaultKind::ResetBeforeCommit)),
+    ];
+    for fault in cases {
+        for door in DOORS {
+            let scene = Scene::new().await;
+            first_goes_well(&scene);
+            scene.plane.inject(Fault::error(ErrorName::InvalidParameterValue, "no").on(Operation::AddPermission));
+            scene.plane.inject(fault.clone());
+            let reply = scene.ask(door, &url(json!({}))).await;
+            assert!(reply.comes_again(), "{fault:?}");
+            let outcome = scene.records().pop().unwrap();
+            assert_eq!((&outcome["code"], &outcome["retryable"]), (&json!("half_granted"), &json!(true)), "{fault:?}");
+            if let Some((status, _)) = reply.http {
+                assert_eq!((status, reply.document["code"].as_str()), (503, Some("half_granted")));
+            }
+            assert_eq!(scene.statements(ORDERS), [both()[0].clone()]);
+            scene.plane.clear_faults();
+            assert!(!scene.ask(door, &url(json!({}))).await.comes_again());
+            assert_eq!(scene.statements(ORDERS), both());
+        }
+    }
+}
+
+/// The sink fails at each of the lines: nothing is done that no intent was written for.
+#[tokio::test]
+async fn a_failing_audit_leaves_no_half_without_a_word() {
+    for second_fails in [false, true] {
+        for at in 0..6 {
+            for fate in [Fate::Failed, Fate::Torn, Fate::NotFlushed] {
+                for door in DOORS {
+                    let scene = Scene::new().await;
+                    first_goes_well(&scene);
+                    if second_fails {
+                        scene
+                            .plane
+                            .inject(Fault::error(ErrorName::InvalidParameterValue, "no").on(Operation::AddPermission));
+                    }
+                    scene.sink.next([Fate::Written; 6].into_iter().take(at).chain([fate]));
+                    let reply = scene.ask(door, &url(json!({}))).await;
+                    let failed = at < if second_fails { 6 } else { 4 };
+                    assert_eq!(reply.comes_again(), failed, "{second_fails} {at} {fate:?}");
+                    let written = scene.sink.take();
+                    let intents = written.iter().filter(|one| one.line["record"] == "intent");
+                    // Each write comes after the intent for it.
+                    assert!(intents.enumerate().all(|(i, intent)| intent.writes_before <= i), "{second_fails} {at}");
+                    let sids: Vec<_> =
+                        scene.statements(ORDERS).iter().map(|it| it["Sid"].as_str().unwrap().to_owned()).collect();
+                    let left: &[&str] = match (second_fails, at) {
+                        (_, 0) | (true, 5..) => &[],
+                        // The second has no intent, so it is not made; the first is taken back.
+                        (_, 2) => &[],
+                        (_, 1) | (true, 3 | 4) => &["url"],
+                        _ => &["url", "url-invoke"],
+                    };
+                    assert_eq!(sids, left, "{second_fails} {at} {fate:?} {:?}", story(&scene.records()));
+                    scene.plane.clear_faults();
+                    scene.ask(door, &url(json!({}))).await;
+                    assert_eq!(scene.statements(ORDERS).len(), 2);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_of_both_and_changes_nothing() {
+    let dry = || beside(url(json!({})), json!({ "dryRun": true }));
+    let [first, second] = both();
+    let cases = [
+        (vec![], "would_grant", ["would_grant", "would_grant"]),
+        (vec![first.clone()], "would_grant", ["already_granted", "would_grant"]),
+        (vec![second.clone()], "would_grant", ["would_grant", "already_granted"]),
+        (vec![first.clone(), second], "already_granted", ["already_granted", "already_granted"]),
+        (vec![first, stored("url-invoke", json!({}))], "statement_conflict", ["", ""]),
+        (vec![stored("url", json!({}))], "statement_conflict", ["", ""]),
+    ];
+    for (there, ending, parts) in cases {
+        let mut scene = match there.as_slice() {
+            [] => Scene::new().await,
+            there => holding(&[(ORDERS, there)]).await,
+        };
+        scene.broker.reads_first = true;
+        let reply = scene.ask(Door::Direct, &dry()).await;
+        assert_eq!(word(&reply.document), ending);
+        assert!(scene.calls().iter().all(|call| *call == "read"));
+        assert!(scene.records().iter().all(|record| record["record"] == "outcome" && record["dryRun"] == true));
+        let told: Vec<_> = reply.document["grants"].as_array().into_iter().flatten().collect();
+        for (part, outcome) in told.iter().zip(parts) {
+            assert_eq!(part["outcome"], outcome);
+        }
+        let real = scene.ask(Door::Direct, &url(json!({}))).await;
+        assert_eq!(
+            word(&real.document).replace("granted", "grant"),
+            ending.replace("would_", "").replace("granted", "grant")
+        );
+        if ending == "would_grant" {
+            let bytes = scene.plane.policy(ORDERS).unwrap().len();
+            let before: usize = there.iter().map(|it| it.to_string().len()).sum();
+            assert_eq!(reply.document["policy"]["bytes"], bytes);
+            assert_eq!(reply.document["policy"], real.document["policy"]);
+            assert_eq!(reply.document["policy"]["bytesBefore"], if before == 0 { 0 } else { before + 54 });
+        }
+    }
+}
+
+/// Whether there is room is asked for both, in a dry run and before the first write.
+#[tokio::test]
+async fn a_policy_with_room_for_one_has_none_for_two() {
+    let [first, _] = both();
+    let room = 20_480 - first.to_string().len() - 10;
+    let mut scene = holding(&[(ORDERS, &super::budget::filled(room))]).await;
+    let before = scene.statements(ORDERS);
+    let dry = scene.ask(Door::Direct, &beside(url(json!({})), json!({ "dryRun": true }))).await;
+    assert_eq!(dry.code(), "policy_full");
+    for reads_first in [false, true] {
+        scene.broker.reads_first = reads_first;
+        let reply = scene.ask(Door::Direct, &url(json!({}))).await;
+        assert_eq!(reply.code(), "policy_full");
+        assert_eq!(scene.statements(ORDERS), before);
+    }
+}
+
+#[tokio::test]
+async fn both_actions_have_to_be_allowed_before_the_first_is_made() {
+    for action in ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"] {
+        let mut scene = Scene::new().await;
+        let rule = json!({ "accounts": ["210987654321"], "actions": [action] });
+        scene.broker.allowlist = Allowlist::parse(&rule.to_string()).unwrap();
+        let reply = scene.ask(Door::Direct, &url(json!({}))).await;
+        assert_eq!(reply.code(), "action_not_allowed");
+        let records = scene.records();
+        assert_eq!((records.len(), scene.calls().len()), (1, 0));
+        assert_ne!(records[0]["action"], action, "the record names what is not allowed");
+    }
+    for (changes, code) in [
+        (json!({ "FunctionUrlAuthType": "NONE" }), "public_grant"),
+        (json!({ "Principal": "*" }), "public_grant"),
+        (json!({ "Principal": "999999999999" }), "principal_not_allowed"),
+        (json!({ "FunctionName": "permission-broker" }), "target_not_allowed"),
+        (json!({ "Principal": "sns.amazonaws.com" }), "unconfined_service"),
+    ] {
+        let scene = Scene::new().await;
+        assert_eq!(scene.ask(Door::Direct, &url(changes)).await.code(), code);
+        assert!(scene.calls().is_empty());
+    }
+    let scene = Scene::new().await;
+    let organization = json!({ "Principal": "*", "PrincipalOrgID": "o-a1b2c3d4e5" });
+    assert_eq!(scene.ask(Door::Direct, &url(organization)).await.outcome(), "granted");
+    let in_it = |statement: &Value| statement["Condition"]["StringEquals"]["aws:PrincipalOrgID"] == "o-a1b2c3d4e5";
+    assert!(scene.statements(ORDERS).iter().all(in_it));
+}
+
+/// Derived ids are those of the two grants; a given one has room for what the second puts behind it.
+#[tokio::test]
+async fn the_ids_are_derived_or_given() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.ask(Door::Direct, &url(json!({ "StatementId": null }))).await.outcome(), "granted");
+    let alone = [
+        json!({ "StatementId": null, "Action": "lambda:InvokeFunctionUrl", "FunctionUrlAuthType": "AWS_IAM" }),
+        json!({ "StatementId": null, "InvokedViaFunctionUrl": true }),
+    ];
+    for changes in alone {
+        assert_eq!(scene.ask(Door::Direct, &grant(changes)).await.outcome(), "already_granted");
+    }
+    for (characters, ending) in
+        [(1, "granted"), (93, "granted"), (94, "invalid_statement_id"), (0, "invalid_statement_id")]
+    {
+        let scene = Scene::new().await;
+        let reply = scene.ask(Door::Direct, &url(json!({ "StatementId": "x".repeat(characters) }))).await;
+        assert_eq!(word(&reply.document), ending, "{characters}");
+    }
+}

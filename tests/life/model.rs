@@ -1,0 +1,301 @@
+//! Random lives: grants, revokes, function URLs, redeliveries and failures in any order, against a small
+//! model that knows nothing of the broker. It keeps, for each statement id, the meanings that may stand
+//! there; a reply narrows them down to one, and the policy at the end has to be one of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Operation};
+use permission_broker::policy::Timing;
+use serde_json::{Value, json};
+
+use super::{ORDERS, beside, revoke, word};
+use crate::support::door::{self, DOORS};
+use crate::support::{Door, Fate, QUICK, Reply, Scene, cases, grant, seed};
+
+const TIMING: Timing = Timing {
+    call: Duration::from_millis(60),
+    least_call: Duration::from_millis(2),
+    grant: Duration::from_millis(600),
+    least_grant: Duration::from_millis(4),
+    pause: Duration::from_micros(200),
+    propagation: Duration::from_millis(1),
+    settle: Duration::from_millis(1),
+    ..QUICK
+};
+
+const ACCOUNTS: [&str; 2] = ["210987654321", "123456789012"];
+
+/// What a statement means, as far as these requests differ: the action and the account.
+type Meaning = (&'static str, &'static str);
+
+const INVOKE: &str = "lambda:InvokeFunction";
+const URL: &str = "lambda:InvokeFunctionUrl";
+const VIA_URL: &str = "via url";
+
+/// What may stand under each id: any of these, `None` for nothing.
+#[derive(Default)]
+struct Model(BTreeMap<&'static str, BTreeSet<Option<Meaning>>>);
+
+impl Model {
+    fn at(&mut self, sid: &'static str) -> &mut BTreeSet<Option<Meaning>> {
+        self.0.entry(sid).or_insert_with(|| BTreeSet::from([None]))
+    }
+
+    /// It is known what stands there; it must have been possible.
+    fn is(&mut self, sid: &'static str, meaning: Option<Meaning>, after_a_write: bool) {
+        assert!(after_a_write || self.at(sid).contains(&meaning), "{sid} cannot be {meaning:?}: {:?}", self.at(sid));
+        *self.at(sid) = BTreeSet::from([meaning]);
+    }
+
+    /// Something that is not ours to grant stands there.
+    fn is_another(&mut self, sid: &'static str, than: Option<Meaning>) {
+        self.at(sid).retain(|it| it.is_some() && *it != than);
+        assert!(!self.at(sid).is_empty(), "{sid}: a conflict with nothing");
+    }
+
+    /// It may have come to that as well.
+    fn may_be(&mut self, sid: &'static str, meaning: Option<Meaning>) {
+        self.at(sid).insert(meaning);
+    }
+}
+
+/// One request, and what it is about.
+enum Asked {
+    Grant(&'static str, Meaning),
+    /// With the fingerprint of a meaning, or without.
+    Revoke(&'static str, Option<Meaning>),
+    Url(&'static str),
+}
+
+const IDS: [&str; 3] = ["a", "u", "u-invoke"];
+
+fn asked(random: &mut Rng) -> Asked {
+    let account = ACCOUNTS[random.usize(..2)];
+    let meanings = [(INVOKE, account), (URL, account), (VIA_URL, account)];
+    let sid = IDS[random.usize(..3)];
+    let of_sid = meanings[IDS.iter().position(|id| *id == sid).unwrap()];
+    match random.u8(0..8) {
+        0..=2 => Asked::Grant(sid, if random.bool() { of_sid } else { (INVOKE, account) }),
+        3 => Asked::Revoke(sid, None),
+        4 | 5 => Asked::Revoke(sid, Some(of_sid)),
+        _ => Asked::Url(account),
+    }
+}
+
+fn granting(sid: &str, meaning: Meaning) -> Value {
+    let more = match meaning.0 {
+        URL => json!({ "Action": URL, "FunctionUrlAuthType": "AWS_IAM" }),
+        VIA_URL => json!({ "InvokedViaFunctionUrl": true }),
+        _ => json!({}),
+    };
+    let request = grant(json!({ "StatementId": sid, "Principal": meaning.1 }));
+    let parameters = crate::support::with(request["parameters"].clone(), more);
+    beside(request, json!({ "parameters": parameters }))
+}
+
+/// The fingerprints of all that is ever granted here, as dry runs tell them.
+async fn fingerprints() -> BTreeMap<(&'static str, Meaning), String> {
+    let scene = Scene::new().await;
+    let mut known = BTreeMap::new();
+    for sid in IDS {
+        for account in ACCOUNTS {
+            for action in [INVOKE, URL, VIA_URL] {
+                let dry = beside(granting(sid, (action, account)), json!({ "dryRun": true }));
+                let reply = scene.ask(Door::Direct, &dry).await;
+                known.insert((sid, (action, account)), reply.document["fingerprint"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    known
+}
+
+fn request(asked: &Asked, fingerprints: &BTreeMap<(&'static str, Meaning), String>) -> Value {
+    match asked {
+        Asked::Grant(sid, meaning) => granting(sid, *meaning),
+        Asked::Revoke(sid, None) => revoke(json!({ "StatementId": sid })),
+        Asked::Revoke(sid, Some(named)) => {
+            beside(revoke(json!({ "StatementId": sid })), json!({ "fingerprint": fingerprints[&(*sid, *named)] }))
+        }
+        Asked::Url(account) => json!({ "operation": "GrantFunctionUrl", "parameters": {
+            "FunctionName": "orders", "StatementId": "u", "Principal": account, "FunctionUrlAuthType": "AWS_IAM",
+        } }),
+    }
+}
+
+/// What stands in the policy.
+fn standing(scene: &Scene) -> BTreeMap<String, (String, String)> {
+    let of = |it: &Value| {
+        let account = it["Principal"]["AWS"].as_str().unwrap().split(':').nth(4).unwrap().to_owned();
+        let via_url = it["Condition"]["Bool"].is_object();
+        let action = if via_url { VIA_URL } else { it["Action"].as_str().unwrap() };
+        (it["Sid"].as_str().unwrap().to_owned(), (action.to_owned(), account))
+    };
+    let statements = scene.statements(ORDERS);
+    let all: BTreeMap<_, _> = statements.iter().map(of).collect();
+    assert_eq!(all.len(), statements.len(), "an id stands twice");
+    all
+}
+
+fn fault(random: &mut Rng) -> Fault {
+    let fault = match random.u8(0..12) {
+        0 | 1 => Fault::new(FaultKind::ResetBeforeCommit),
+        2 | 3 => Fault::new(FaultKind::ResetAfterCommit),
+        4 => Fault::new(FaultKind::HangAfterCommit),
+        5 => Fault::new(FaultKind::EmptyBody),
+        6 => Fault::throttled(None),
+        7 => Fault::concurrent_update(),
+        8 => Fault::error(ErrorName::Service, "no"),
+        9 => Fault::error(ErrorName::InvalidParameterValue, "no"),
+        10 => Fault::access_denied(),
+        _ => Fault::new(FaultKind::TruncatedBody),
+    };
+    let fault = fault.times(random.usize(1..4));
+    match random.u8(0..4) {
+        0 => fault.on(Operation::GetPolicy),
+        1 => fault.on(Operation::RemovePermission),
+        _ => fault.on(Operation::AddPermission),
+    }
+}
+
+/// The records of a delivery, each about one id, say in their order what is known; what no record says is open.
+fn learn(model: &mut Model, asked: &Asked, records: &[Value]) {
+    let meaning_of = |sid: &str| match asked {
+        Asked::Grant(_, meaning) => *meaning,
+        Asked::Revoke(_, named) => named.unwrap_or((INVOKE, ACCOUNTS[0])),
+        Asked::Url(account) => (if sid == "u" { URL } else { VIA_URL }, *account),
+    };
+    for (i, record) in records.iter().enumerate() {
+        let Some(sid) = IDS.into_iter().find(|id| record["statementId"] == *id) else { continue };
+        let back = record["takesBack"] == true;
+        let removes = back || matches!(asked, Asked::Revoke(..));
+        let named = matches!(asked, Asked::Revoke(_, Some(_))) || back;
+        let meaning = meaning_of(sid);
+        if record["record"] == "intent" {
+            let concluded = records.get(i + 1).is_some_and(|next| next["record"] == "outcome");
+            if !concluded {
+                open(model, sid, meaning, removes, named);
+            }
+            continue;
+        }
+        match (word(record), removes) {
+            ("granted", _) => model.is(sid, Some(meaning), true),
+            ("already_granted", _) => model.is(sid, Some(meaning), false),
+            ("revoked", _) => model.is(sid, None, true),
+            ("already_revoked", _) => model.is(sid, None, false),
+            ("statement_conflict", _) => model.is_another(sid, Some(meaning)),
+            // Refused, or not sent: nothing has changed.
+            (
+                "rejected_by_aws" | "throttled" | "unavailable" | "access_denied" | "timed_out" | "target_not_found",
+                _,
+            ) => {}
+            ("outcome_unknown", _) => open(model, sid, meaning, removes, named),
+            (other, _) => panic!("{other}: {record}"),
+        }
+    }
+}
+
+/// What a write may have done of which nobody knows.
+fn open(model: &mut Model, sid: &'static str, meaning: Meaning, removes: bool, named: bool) {
+    let possible = model.at(sid).clone();
+    if removes && (!named || possible.contains(&Some(meaning))) {
+        model.may_be(sid, None);
+    }
+    if !removes && possible.contains(&None) {
+        model.may_be(sid, Some(meaning));
+    }
+}
+
+/// What stands is one of the possible, and a reply claims nothing else.
+fn check(scene: &Scene, model: &mut Model, asked: &Asked, reply: &Reply) {
+    let standing = standing(scene);
+    for sid in IDS {
+        let found = standing.get(sid);
+        let same = |it: &Option<Meaning>| it.map(|(a, b)| (a.to_owned(), b.to_owned())).as_ref() == found;
+        assert!(model.at(sid).iter().any(same), "{sid} is {found:?}, and may be {:?}", model.at(sid));
+    }
+    let stands =
+        |sid: &str, meaning: Meaning| standing.get(sid).is_some_and(|it| (it.0.as_str(), it.1.as_str()) == meaning);
+    match (reply.outcome(), asked) {
+        ("granted" | "already_granted", Asked::Grant(sid, meaning)) => assert!(stands(sid, *meaning)),
+        ("granted" | "already_granted", Asked::Url(account)) => {
+            assert!(stands("u", (URL, account)) && stands("u-invoke", (VIA_URL, account)));
+        }
+        ("revoked" | "already_revoked", Asked::Revoke(sid, _)) => assert!(!standing.contains_key(*sid)),
+        ("granted" | "already_granted" | "revoked" | "already_revoked", _) => panic!("{}", reply.document),
+        _ => {}
+    }
+}
+
+/// One life: some requests, each delivered until it is done or given up, some delivered once more much later.
+async fn play(seed: u64, fingerprints: &BTreeMap<(&'static str, Meaning), String>) -> Vec<String> {
+    let random = &mut Rng::with_seed(seed);
+    let mut scene = Scene::new().await;
+    scene.broker.timing = TIMING;
+    scene.broker.reads_first = random.bool();
+    let mut model = Model::default();
+    let mut words = Vec::new();
+    let mut earlier: Vec<(Asked, Door)> = Vec::new();
+    for _ in 0..random.usize(3..9) {
+        let again = (!earlier.is_empty() && random.u8(0..4) == 0).then(|| random.usize(..earlier.len()));
+        let (asked, door) = match again {
+            Some(i) => earlier.remove(i),
+            None => (asked(random), DOORS[random.usize(..4)]),
+        };
+        let event = door::event(door, &request(&asked, fingerprints));
+        for delivery in 0..4 {
+            scene.plane.clear_faults();
+            if delivery < 3 && random.bool() {
+                for _ in 0..random.u8(1..4) {
+                    scene.plane.inject(fault(random));
+                }
+            }
+            let fates = [Fate::Failed, Fate::Torn, Fate::NotFlushed];
+            if delivery < 3 && random.u8(0..6) == 0 {
+                let at = random.usize(0..5);
+                scene.sink.next([Fate::Written; 5].into_iter().take(at).chain([fates[random.usize(..3)]]));
+            } else {
+                scene.sink.next([]);
+            }
+            let reply = scene.invoke(&event).await;
+            let records = scene.records();
+            learn(&mut model, &asked, &records);
+            check(&scene, &mut model, &asked, &reply);
+            if !reply.comes_again() {
+                words.push(word(records.last().unwrap()).to_owned());
+                break;
+            }
+        }
+        earlier.push((asked, door));
+    }
+    words
+}
+
+#[tokio::test]
+async fn no_life_ends_otherwise_than_the_model_says() {
+    let (first, count) = (seed(), cases(100));
+    println!("BROKER_TEST_SEED={first}");
+    let start = Instant::now();
+    let fingerprints = std::sync::Arc::new(fingerprints().await);
+    let mut seeds = (0..count as u64).map(|i| first.wrapping_add(i));
+    let mut under_way = tokio::task::JoinSet::new();
+    let mut endings: BTreeMap<String, usize> = BTreeMap::new();
+    loop {
+        while under_way.len() < 8
+            && let Some(seed) = seeds.next()
+        {
+            let fingerprints = fingerprints.clone();
+            under_way.spawn(async move {
+                let played = tokio::spawn(async move { play(seed, &fingerprints).await }).await;
+                played.unwrap_or_else(|error| panic!("play it again with BROKER_TEST_SEED={seed}: {error}"))
+            });
+        }
+        let Some(ended) = under_way.join_next().await else { break };
+        ended.unwrap().into_iter().for_each(|word| *endings.entry(word).or_default() += 1);
+    }
+    println!("{count} lives in {:.1} s: {endings:?}", start.elapsed().as_secs_f64());
+    for word in ["granted", "already_granted", "revoked", "already_revoked", "statement_conflict"] {
+        assert!(endings.contains_key(word), "{word}");
+    }
+}
