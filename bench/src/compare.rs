@@ -4,7 +4,7 @@ use crate::event::{Door, Wish};
 use crate::figures::{median, ratio, shown, typical};
 use crate::goals::Goal;
 use crate::lab::Lab;
-use crate::program::{self, Program};
+use crate::program::{Binaries, Program};
 use crate::share::{MB_OF_ONE_CPU, Share};
 use crate::size::sizes;
 use crate::start::{Start, Task, measure};
@@ -21,9 +21,10 @@ struct Contestant {
 }
 
 /// Builds the rivals, runs everything, and prints the tables.
-pub(crate) fn run(broker: Program, door: Door, extent: &Extent) -> Result<(), Failure> {
+pub(crate) fn run(binaries: &Binaries, door: Door, extent: &Extent) -> Result<(), Failure> {
+    let broker = binaries.broker()?;
     let denied = Program { name: "broker, denied", ..broker.clone() };
-    let rivals = [program::floor()?, broker, program::naive()?].into_iter().chain(python::python());
+    let rivals = [binaries.floor()?, broker, binaries.naive()?].into_iter().chain(python::python());
     let task = Task { door, wish: Wish::Allowed, events: extent.events };
     let with = |task| move |program| Contestant { program, task, starts: Vec::new() };
     let mut all: Vec<Contestant> = rivals.map(with(task)).collect();
@@ -53,7 +54,9 @@ pub(crate) fn run(broker: Program, door: Door, extent: &Extent) -> Result<(), Fa
 fn rounds(contestants: &mut [Contestant], lab: &Lab, rounds: usize, share: Option<&Share>) -> Result<(), Failure> {
     for round in 0..=rounds {
         for i in 0..contestants.len() {
-            let at = (i + round) % contestants.len();
+            // Turned round every other time, so that nobody always comes after the same one.
+            let at = (i + round / 2) % contestants.len();
+            let at = if round % 2 == 0 { at } else { contestants.len() - 1 - at };
             let contestant = &mut contestants[at];
             let start = measure(&contestant.program, lab, contestant.task, share)?;
             if round > 0 {

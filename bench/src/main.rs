@@ -7,9 +7,11 @@
 mod certificates;
 mod compare;
 mod control_plane;
+mod cost;
 mod event;
 mod figures;
 mod goals;
+mod growth;
 mod http;
 mod lab;
 mod markdown;
@@ -24,12 +26,12 @@ mod slow;
 mod stale;
 mod start;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use event::Door;
+use program::Binaries;
 
 /// What stops a measurement; it is said and ends the program.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -42,9 +44,8 @@ struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     extent: Extent,
-    /// Measure this binary as the broker, instead of building it.
-    #[arg(long, global = true, value_name = "FILE")]
-    broker: Option<PathBuf>,
+    #[command(flatten)]
+    binaries: Binaries,
     /// How the events reach the function: as an HTTP API sends them, or as the bare request.
     #[arg(long, global = true, value_enum, default_value_t = Door::ApiGateway)]
     door: Door,
@@ -70,6 +71,10 @@ enum Command {
     Stale,
     /// AWS answers late, in drips or never.
     Slow,
+    /// How the work grows with allowlists, policies, requests and batches.
+    Growth,
+    /// What a million grants cost, by memory size.
+    Cost,
 }
 
 fn main() -> ExitCode {
@@ -87,10 +92,12 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<(), Failure> {
-    let broker = || program::broker(cli.broker.as_deref());
+    let broker = || cli.binaries.broker();
     match cli.command {
-        None => compare::run(broker()?, cli.door, &cli.extent),
+        None => compare::run(&cli.binaries, cli.door, &cli.extent),
         Some(Command::Stale) => stale::run(&broker()?, cli.door, &cli.extent),
         Some(Command::Slow) => slow::run(&broker()?, cli.door),
+        Some(Command::Growth) => growth::run(),
+        Some(Command::Cost) => cost::run(&broker()?, cli.door, &cli.extent),
     }
 }
