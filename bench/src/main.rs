@@ -13,6 +13,7 @@ mod figures;
 mod goals;
 mod growth;
 mod http;
+mod instructions;
 mod lab;
 mod markdown;
 mod process;
@@ -75,6 +76,12 @@ enum Command {
     Growth,
     /// What a million grants cost, by memory size.
     Cost,
+    /// Count instructions with valgrind, and compare them with those recorded; more than 15 % more is an error.
+    Instructions {
+        /// Record them instead.
+        #[arg(long)]
+        record: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -99,5 +106,6 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Slow) => slow::run(&broker()?, cli.door),
         Some(Command::Growth) => growth::run(),
         Some(Command::Cost) => cost::run(&broker()?, cli.door, &cli.extent),
+        Some(Command::Instructions { record }) => instructions::run(&broker()?, cli.door, record),
     }
 }
