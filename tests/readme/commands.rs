@@ -20,6 +20,8 @@ enum Check {
     LongRun,
     /// A fuzz target has to exist.
     Fuzz,
+    /// The benchmark takes minutes: `speed` looks for its commands, and CI runs one of them.
+    Benchmark,
     /// Needs an AWS account: files and outputs it names have to exist.
     NeedsAws,
 }
@@ -29,6 +31,7 @@ fn check(command: &str) -> Check {
         ("cargo", "run") => Check::Run("direct-grant-account.json\n"),
         ("cargo", "test") => Check::Test,
         ("cargo", rest) if rest.starts_with("fuzz run ") => Check::Fuzz,
+        ("cargo", rest) if rest.starts_with("run --release --manifest-path bench/Cargo.toml") => Check::Benchmark,
         (variable, rest) if variable.contains('=') && rest.starts_with("cargo test ") => Check::LongRun,
         ("cargo", rest) if rest.starts_with("run -- serve") => Check::Serve,
         ("cargo", "run -- --help") => Check::Run("Usage: broker"),
@@ -44,7 +47,7 @@ fn check(command: &str) -> Check {
 fn every_command_does_what_it_says() {
     let blocks = blocks("sh");
     let commands: Vec<&str> = blocks.iter().flat_map(|block| block.text.lines()).collect();
-    assert_eq!(commands.len(), 19);
+    assert_eq!(commands.len(), 25);
     let mut served = None;
     for command in commands {
         match check(command) {
@@ -58,6 +61,7 @@ fn every_command_does_what_it_says() {
                 let target = command.split_once("-s none ").unwrap().1.split(' ').next().unwrap();
                 assert!(path(&format!("fuzz/fuzz_targets/{target}.rs")).exists(), "{command}");
             }
+            Check::Benchmark => assert!(path("bench/Cargo.toml").exists(), "{command}"),
             Check::NeedsAws => needs_aws(command),
         }
     }
