@@ -4,4 +4,5 @@ mod aws;
 mod blocks;
 mod commands;
 mod markdown;
+mod speed;
 mod tables;

@@ -1,0 +1,121 @@
+//! What is made larger, step by step, and how long the broker takes each time.
+
+use std::cell::Cell;
+use std::hint::black_box;
+
+use permission_broker::allowlist::Allowlist;
+use permission_broker::grant::Grant;
+use permission_broker::request::Request;
+use permission_broker::requester::Requester;
+use permission_broker::resource::Own;
+
+use crate::aws::Lambda;
+use crate::clock::{time, time_async};
+use crate::stage::{FUNCTION_ARN, broker, invoke};
+use crate::{Failure, document};
+
+/// Times of one piece of work for growing sizes.
+pub(crate) struct Series {
+    pub(crate) what: &'static str,
+    /// Sizes, and microseconds.
+    pub(crate) points: Vec<(usize, f64)>,
+}
+
+/// Reading an allowlist, which happens once, and deciding by it.
+fn parse_and_decide(
+    names: [&'static str; 2],
+    sizes: &[usize],
+    document: impl Fn(usize) -> String,
+) -> Result<Vec<Series>, Failure> {
+    let own = Own::parse(FUNCTION_ARN).ok_or("no function ARN")?;
+    let (mut parsing, mut deciding) = (Vec::new(), Vec::new());
+    for &size in sizes {
+        let text = document(size);
+        let parse = |text: &str| Allowlist::parse(text).map_err(|problems| format!("{problems:?}"));
+        let once = |()| {
+            black_box(parse(&text)?);
+            Ok(())
+        };
+        parsing.push((size, time(|| Ok(()), once)?));
+        let allowlist = parse(&text)?;
+        let request = document::request("s0").to_string();
+        // One decision is too short for a clock.
+        let thousand = || (0..1000).map(|_| grant(&request)).collect::<Result<Vec<Grant>, Failure>>();
+        let decide = |grants: Vec<Grant>| {
+            for grant in grants {
+                black_box(allowlist.decide(grant, &Requester::Direct, &own)).map_err(|_| "denied")?;
+            }
+            Ok(())
+        };
+        deciding.push((size, time(thousand, decide)? / 1000.0));
+    }
+    let [parse, decide] = names;
+    Ok(vec![Series { what: parse, points: parsing }, Series { what: decide, points: deciding }])
+}
+
+fn grant(request: &str) -> Result<Grant, Failure> {
+    let request = Request::read(request).map_err(|_| "not a request")?;
+    Ok(Grant::new(request).map_err(|_| "not a grant")?)
+}
+
+/// One rule with many accounts.
+pub(crate) fn allowlist() -> Result<Vec<Series>, Failure> {
+    let names = ["accounts in a rule: reading the allowlist, once", "accounts in a rule: one decision"];
+    parse_and_decide(names, &[10, 1_000, 100_000], document::accounts)
+}
+
+/// Many rules, of which the last allows.
+pub(crate) fn rules() -> Result<Vec<Series>, Failure> {
+    let names = ["rules: reading the allowlist, once", "rules: one decision, by the last rule"];
+    parse_and_decide(names, &[1, 10, 100, 1_000], document::rules)
+}
+
+/// A repeat: AWS refuses the id, and the whole policy is read and compared.
+pub(crate) async fn policy() -> Result<Series, Failure> {
+    let mut points = Vec::new();
+    for statements in [1, 10, 30, 90] {
+        let broker = broker(&document::accounts(1), Lambda::with(statements))?;
+        let event = document::batch(statements - 1, 1);
+        points.push((statements, time_async(async || invoke(&broker, &event, r#"[]"#).await).await?));
+    }
+    Ok(Series { what: "statements in the policy: a repeat, read back and compared", points })
+}
+
+/// Bodies of a request, up to what a request may have and far beyond.
+pub(crate) async fn request() -> Result<Vec<Series>, Failure> {
+    let broker = broker(&document::accounts(1), Lambda::default())?;
+    let mut all = Vec::new();
+    let within = ("bytes of a request: read and decided", [1_000, 8_000, 64_000], "would_grant");
+    let beyond = ("bytes of a request: refused as too large", [100_000, 1_000_000, 6_000_000], "too_large");
+    for (what, sizes, wanted) in [within, beyond] {
+        let mut points = Vec::new();
+        for bytes in sizes {
+            let event = document::padded(bytes);
+            points.push((bytes, time_async(async || invoke(&broker, &event, wanted).await).await?));
+        }
+        all.push(Series { what, points });
+    }
+    Ok(all)
+}
+
+/// Messages of the queue in one event.
+pub(crate) async fn batch() -> Result<Series, Failure> {
+    let lambda = Lambda::default();
+    let broker = broker(&document::accounts(1), lambda.clone())?;
+    let mut points = Vec::new();
+    for messages in [1, 10] {
+        let events: Vec<String> = (0..10 / messages).map(|event| document::batch(event * messages, messages)).collect();
+        let next = Cell::new(0_usize);
+        let work = async || {
+            // The policy stays as short as ten grants make it, whichever way they come.
+            if next.get().is_multiple_of(events.len()) {
+                lambda.clear();
+            }
+            let event = &events[next.get() % events.len()];
+            next.set(next.get() + 1);
+            invoke(&broker, event, "[]").await
+        };
+        points.push((messages, time_async(work).await?));
+    }
+    Ok(Series { what: "messages of the queue in one event, each granted and read back", points })
+}

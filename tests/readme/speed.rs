@@ -1,0 +1,84 @@
+//! The section on speed: its commands exist, its goals are those of the benchmark, and what it calls met is met.
+
+use super::markdown::{blocks, cells, code, section, table};
+use crate::support::text;
+
+/// The commands of the benchmark that the README names, without what they have in common.
+fn named() -> Vec<String> {
+    let blocks = blocks("sh");
+    let commands = blocks.iter().flat_map(|block| block.text.lines());
+    let rest =
+        commands.filter_map(|command| command.strip_prefix("cargo run --release --manifest-path bench/Cargo.toml"));
+    rest.map(|rest| rest.trim_start_matches(" -- ").to_owned()).collect()
+}
+
+/// The commands that the benchmark has.
+fn known() -> Vec<String> {
+    let source = text("bench/src/main.rs");
+    let variants = source.split_once("\nenum Command {\n").unwrap().1.split_once("\n}\n").unwrap().0;
+    let variants = variants
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .filter(|line| line.starts_with(char::is_alphabetic));
+    variants.map(|line| line.trim_end_matches([',', ' ', '{']).to_lowercase()).collect()
+}
+
+#[test]
+fn every_command_of_the_benchmark_is_named_once() {
+    let mut named = named();
+    named.sort();
+    let mut all = known();
+    all.push(String::new());
+    all.sort();
+    assert_eq!(named, all);
+    let counts = "cargo run --release --locked --manifest-path bench/Cargo.toml -- instructions";
+    assert!(text(".ci/run").lines().any(|line| line == counts));
+}
+
+/// A goal as its bounds say: at most, or at least.
+fn keeps(measured: f64, bound: &str) -> bool {
+    let (sign, bound) = bound.split_once(' ').unwrap();
+    let bound: f64 = bound.parse().unwrap();
+    if sign == "≥" { measured >= bound } else { measured <= bound }
+}
+
+#[test]
+fn the_goals_are_the_benchmarks_and_met_as_they_say() {
+    let source = text("bench/src/compare.rs");
+    let rows = table("How fast", "| goal | measured | must | aim | |");
+    assert_eq!(rows.len(), source.matches(" goal(\"").count() + source.matches("goal(\n").count());
+    for row in rows {
+        assert!(source.contains(&format!("\"{}\"", row[0])), "{}", row[0]);
+        let measured: f64 = row[1].replace(',', "").parse().unwrap();
+        let state = match (keeps(measured, &row[2]), keeps(measured, &row[3])) {
+            (_, true) => "aim met",
+            (true, false) => "must met",
+            (false, false) => "**not met**",
+        };
+        assert_eq!(row[4], state, "{}", row[0]);
+    }
+}
+
+/// The memory size of the template is one of those that the bill has, and the one that the text chooses.
+#[test]
+fn the_bill_has_the_templates_memory_size() {
+    let template = text("template.yaml");
+    let size = template.lines().find_map(|line| line.trim().strip_prefix("MemorySize: ")).unwrap();
+    let section = section("How fast");
+    let bill = section.iter().position(|line| line.starts_with("| memory, arm64 |")).unwrap();
+    let sizes: Vec<String> =
+        section[bill + 2..].iter().take_while(|line| line.starts_with('|')).map(|row| cells(row).remove(0)).collect();
+    assert!(sizes.contains(&format!("{size} MB")), "{sizes:?}");
+    assert!(section.join(" ").contains(&format!("The template takes {size} MB")), "{size}");
+    assert!(template.contains("Architectures: [arm64]"));
+}
+
+/// Whatever of a price is chosen in `Cargo.toml` is what the table of choices says.
+#[test]
+fn the_choices_are_those_of_the_manifest() {
+    let rows = table("Choices and their price", "| choice | price |");
+    let manifest = text("Cargo.toml");
+    for choice in rows.iter().flat_map(|row| code(&row[0])).filter(|choice| choice.contains(" = ")) {
+        assert!(manifest.lines().any(|line| line == choice), "{choice}");
+    }
+}
