@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 use deployment::{Deployment, members, template};
 
+use crate::support::{json as parsed, text};
+
 const ALLOWLIST: (&str, &str) = ("Allowlist", r#"{"accounts":["210987654321"]}"#);
 const LAYER: (&str, &str) = ("AllowlistLayer", "arn:aws:lambda:us-east-1:123456789012:layer:allowlist:1");
 
@@ -111,6 +113,35 @@ fn nobody_but_the_doors_may_invoke() {
         assert_eq!(rule["Pattern"]["account"], json!(["123456789012"]), "events of this account only");
         assert_eq!(rule["Pattern"]["source"], json!(["permission-broker"]));
     }
+}
+
+/// CloudTrail's events reach the broker only where somebody asked for it, from this account and by one rule.
+#[test]
+fn layers_carry_on_only_where_that_is_asked_for() {
+    for (layers, carry) in [("false", "false"), ("true", "false"), ("false", "true")] {
+        let stack = Deployment::with(&[ALLOWLIST, ("LayerGrants", layers), ("LayerCarryForward", carry)]);
+        assert!(stack.of_type("AWS::Events::Rule").is_empty());
+        assert_eq!(stack.of_type("AWS::Lambda::Permission").len(), 1);
+    }
+    let stack = Deployment::with(&[ALLOWLIST, ("LayerGrants", "true"), ("LayerCarryForward", "true")]);
+    let rule = stack.properties("LayerPublished");
+    assert!(rule.get("EventBusName").is_none(), "AWS's own events come on the default bus alone");
+    let pattern = &rule["EventPattern"];
+    assert_eq!((&pattern["account"], &pattern["source"]), (&json!(["123456789012"]), &json!(["aws.lambda"])));
+    let event = parsed(&text("events/eventbridge-carry-layer-forward.json"));
+    for (at, field) in [("/detail-type", &event["detail-type"]), ("/detail/eventName", &event["detail"]["eventName"])] {
+        assert_eq!(pattern.pointer(at), Some(&json!([field])), "the example is what the rule lets through");
+    }
+    let [target] = rule["Targets"].as_array().unwrap().as_slice() else { panic!("one target") };
+    assert_eq!(target["Arn"], "<Broker.Arn>");
+    assert_eq!(target["DeadLetterConfig"]["Arn"], "<RuleDeadLetters.Arn>");
+    let may = stack.properties("LayerPublishedInvokes");
+    assert_eq!(may["Principal"], "events.amazonaws.com");
+    assert_eq!((&may["SourceArn"], &may["SourceAccount"]), (&json!("<LayerPublished.Arn>"), &json!("123456789012")));
+    let letters = stack.of_type("AWS::SQS::QueuePolicy");
+    let sources = json!(["<BrokerGrantRequested.Arn>", "<LayerPublished.Arn>"]);
+    let policy = letters.values().map(ToString::to_string).find(|policy| policy.contains("OnlyTheRuleSends")).unwrap();
+    assert_eq!(policy.matches(&sources.to_string()).count(), 2, "both may send what fails, and nobody else: {policy}");
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn queues_are_encrypted_and_opened_to_nobody_else() {
             for allow in statements.iter().filter(|statement| statement["Effect"] == "Allow") {
                 assert_eq!(name, "RuleDeadLetters", "only EventBridge has to be let in");
                 assert_eq!(allow["Principal"], json!({"Service": "events.amazonaws.com"}));
-                assert_eq!(allow["Condition"], json!({"ArnEquals": {"aws:SourceArn": "<BrokerGrantRequested.Arn>"}}));
+                assert_eq!(allow["Condition"], json!({"ArnEquals": {"aws:SourceArn": ["<BrokerGrantRequested.Arn>"]}}));
             }
         }
     }
