@@ -142,7 +142,8 @@ impl<'de> Deserialize<'de> for Object<'de> {
                 f.write_str("an object")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut object = Object::default();
+                // Room for what envelopes and requests usually have.
+                let mut object = Object { members: Vec::with_capacity(16), overflow: false };
                 while let Some(key) = map.next_key::<Text<'de>>()? {
                     if object.members.len() < MOST_MEMBERS {
                         object.members.push((key.0, map.next_value()?));

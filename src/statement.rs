@@ -5,6 +5,7 @@
 //! therefore brought into one form before they are compared. Recorded from AWS in November 2025.
 
 mod request;
+mod values;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::arn::AccountId;
 use crate::grant::{Fingerprint, StatementId};
 use crate::principal::Form;
 use crate::resource::Own;
+use values::Values;
 
 /// The condition key under which a secret travels.
 const TOKEN_KEY: &str = "lambda:eventsourcetoken";
@@ -53,33 +55,10 @@ struct Stored<'a> {
     effect: Cow<'a, str>,
     #[serde(borrow)]
     principal: &'a RawValue,
-    action: OneOrMany,
-    resource: OneOrMany,
+    action: Values,
+    resource: Values,
     #[serde(default)]
-    condition: BTreeMap<String, BTreeMap<String, OneOrMany>>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl OneOrMany {
-    fn into_vec(self) -> Vec<String> {
-        match self {
-            Self::One(one) => vec![one],
-            Self::Many(many) => many,
-        }
-    }
-
-    fn single(self) -> Option<String> {
-        match <[String; 1]>::try_from(self.into_vec()) {
-            Ok([one]) => Some(one),
-            Err(_) => None,
-        }
-    }
+    condition: BTreeMap<String, BTreeMap<String, Values>>,
 }
 
 #[derive(Deserialize)]
@@ -192,7 +171,7 @@ impl Statement {
             let operator = operator.to_ascii_lowercase().replace("arnequals", "arnlike");
             for (key, values) in keys {
                 // Two spellings of one condition hold together; the form here has room for one.
-                if conditions.insert((operator.clone(), key.to_ascii_lowercase()), values.into_vec()).is_some() {
+                if conditions.insert((operator.clone(), key.to_ascii_lowercase()), values.0).is_some() {
                     return None;
                 }
             }
@@ -392,23 +371,16 @@ impl Statement {
 
 impl Party {
     fn parse(raw: &RawValue) -> Option<Self> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Wire {
-            Everyone(String),
-            Of(BTreeMap<String, OneOrMany>),
+        if !raw.get().starts_with('{') {
+            return serde_json::from_str::<&str>(raw.get()).is_ok_and(|star| star == "*").then_some(Self::Everyone);
         }
-        match serde_json::from_str(raw.get()).ok()? {
-            Wire::Everyone(star) => (star == "*").then_some(Self::Everyone),
-            Wire::Of(map) => {
-                let [(kind, value)] = <[_; 1]>::try_from(map.into_iter().collect::<Vec<_>>()).ok()?;
-                let value = value.single()?;
-                match kind.as_str() {
-                    "Service" => Some(Self::Service(value)),
-                    "AWS" => Some(Self::of_aws(value)),
-                    _ => None,
-                }
-            }
+        let map: BTreeMap<String, Values> = serde_json::from_str(raw.get()).ok()?;
+        let [(kind, value)] = <[_; 1]>::try_from(map.into_iter().collect::<Vec<_>>()).ok()?;
+        let value = value.single()?;
+        match kind.as_str() {
+            "Service" => Some(Self::Service(value)),
+            "AWS" => Some(Self::of_aws(value)),
+            _ => None,
         }
     }
 
