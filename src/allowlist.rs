@@ -5,19 +5,20 @@
 //! grant names in any role. A revoke or a read names no party, and needs a rule for its target and
 //! its requester. Only the allowlist makes an [`Approved`] or an [`Admitted`].
 
+mod approved;
 mod parse;
 
 use crate::arn::{AccountId, OrganizationId};
 use crate::asked::Asked;
 use crate::error::{Code, Fault};
-use crate::grant::{Fingerprint, FunctionUrlAuthType, Grant, StatementId};
+use crate::grant::{FunctionUrlAuthType, Grant};
 use crate::principal::Form;
 use crate::read::Read;
 use crate::requester::Requester;
 use crate::resource::{Own, Target};
 use crate::revoke::Revoke;
-use crate::statement::Statement;
 
+pub use approved::{Admitted, Approved, Denied, Refusal};
 pub use parse::Problem;
 
 /// The actions that a rule allows when it names none.
@@ -46,114 +47,6 @@ struct Rule {
 #[derive(Debug)]
 struct Pattern(Box<str>);
 
-/// A grant or a revoke that the allowlist allows. The only thing an audit intent can be made of.
-///
-/// ```compile_fail,E0451
-/// # use permission_broker::{allowlist::Approved, grant::Grant};
-/// # fn forge(asked: Grant) -> Approved {
-/// Approved { asked, resource: String::new(), statement_id: todo!(), rule: "mine".into() }
-/// # }
-/// ```
-#[derive(Debug)]
-pub struct Approved<A = Grant> {
-    asked: A,
-    resource: String,
-    statement_id: StatementId,
-    rule: Box<str>,
-}
-
-impl<A: Asked> Approved<A> {
-    /// What is approved.
-    pub fn asked(&self) -> &A {
-        &self.asked
-    }
-
-    /// The ARN that the policy belongs to.
-    pub fn resource(&self) -> &str {
-        &self.resource
-    }
-
-    /// The statement id, given or derived.
-    pub fn statement_id(&self) -> &StatementId {
-        &self.statement_id
-    }
-
-    /// The rule that allows it.
-    pub fn rule(&self) -> &str {
-        &self.rule
-    }
-
-    fn new(asked: A, own: &Own, rule: &Rule) -> Self {
-        let (resource, statement_id) = (asked.target().arn(own), asked.statement_id(own));
-        Self { asked, resource, statement_id, rule: rule.id.clone() }
-    }
-}
-
-impl Approved {
-    /// The grant.
-    pub fn grant(&self) -> &Grant {
-        &self.asked
-    }
-
-    /// The way back: what was approved may be taken away again, as long as it is what was approved.
-    pub(crate) fn taken_back(&self) -> Approved<Revoke> {
-        let fingerprint = Statement::expected(self).fingerprint();
-        let asked = Revoke::of(&self.asked, self.statement_id.clone(), fingerprint);
-        let (resource, statement_id) = (self.resource.clone(), self.statement_id.clone());
-        Approved { asked, resource, statement_id, rule: self.rule.clone() }
-    }
-}
-
-impl Approved<Revoke> {
-    /// The same for the statement that AWS made of the grant, where that is known.
-    pub(crate) fn naming(self, stored: Option<&Fingerprint>) -> Self {
-        Self { asked: self.asked.naming(stored), ..self }
-    }
-}
-
-/// A read that the allowlist allows.
-#[derive(Debug)]
-pub struct Admitted {
-    read: Read,
-    resource: String,
-    rule: Box<str>,
-}
-
-impl Admitted {
-    /// The read.
-    pub fn read(&self) -> &Read {
-        &self.read
-    }
-
-    /// The ARN that the policy belongs to.
-    pub fn resource(&self) -> &str {
-        &self.resource
-    }
-
-    /// The rule that allows it.
-    pub fn rule(&self) -> &str {
-        &self.rule
-    }
-}
-
-/// A request that the allowlist does not allow, and why.
-#[derive(Debug)]
-pub struct Denied<A = Grant> {
-    /// What was asked for, for the audit.
-    pub asked: A,
-    /// Why.
-    pub refusal: Refusal,
-}
-
-/// Why the allowlist does not allow something.
-#[derive(Debug)]
-pub struct Refusal {
-    /// The reasons: every standing refusal, then the one that ruled out the last rules.
-    pub faults: Vec<Fault>,
-    /// Why each rule does not allow it: its id and the first of its conditions that fails.
-    pub rules: Vec<(Box<str>, Code)>,
-}
-
 impl Allowlist {
     /// Decides a grant. Every account that it names in any role has to be allowed by the same rule.
     pub fn decide(&self, grant: Grant, requester: &Requester, own: &Own) -> Result<Approved, Box<Denied>> {
@@ -163,7 +56,7 @@ impl Allowlist {
         let unnamed = if of_organization { Criterion::Organization } else { Criterion::Principal };
         let refusal = |rule: &Rule| rule.refusal(&grant, requester, own);
         match self.first(faults, unnamed, refusal, |criterion| criterion.fault(&grant)) {
-            Ok(rule) => Ok(Approved::new(grant, own, rule)),
+            Ok(rule) => Ok(Approved::new(grant, own, &rule.id)),
             Err(refusal) => Err(Box::new(Denied { asked: grant, refusal })),
         }
     }
@@ -176,7 +69,7 @@ impl Allowlist {
         own: &Own,
     ) -> Result<Approved<Revoke>, Box<Denied<Revoke>>> {
         match self.admit(revoke.target(), requester, own) {
-            Ok(rule) => Ok(Approved::new(revoke, own, rule)),
+            Ok(rule) => Ok(Approved::new(revoke, own, &rule.id)),
             Err(refusal) => Err(Box::new(Denied { asked: revoke, refusal })),
         }
     }
@@ -184,7 +77,7 @@ impl Allowlist {
     /// Decides a read: some rule lets the requester ask about the target.
     pub fn decide_read(&self, read: Read, requester: &Requester, own: &Own) -> Result<Admitted, Box<Denied<Read>>> {
         match self.admit(read.target(), requester, own) {
-            Ok(rule) => Ok(Admitted { resource: read.target().arn(own), read, rule: rule.id.clone() }),
+            Ok(rule) => Ok(Admitted::new(read, own, &rule.id)),
             Err(refusal) => Err(Box::new(Denied { asked: read, refusal })),
         }
     }
@@ -193,7 +86,7 @@ impl Allowlist {
     pub(crate) fn decide_carried(&self, grant: Grant, own: &Own) -> Result<Approved, Box<Denied>> {
         let rule = self.allowing(&grant, own);
         match rule {
-            Ok(rule) => Ok(Approved::new(grant, own, rule)),
+            Ok(rule) => Ok(Approved::new(grant, own, &rule.id)),
             Err(refusal) => Err(Box::new(Denied { asked: grant, refusal })),
         }
     }

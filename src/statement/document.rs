@@ -1,0 +1,111 @@
+//! A policy document: its statements, found by their id or all of them.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{Statement, TOKEN_KEY};
+use crate::grant::StatementId;
+use crate::resource::Own;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document<'a> {
+    #[serde(borrow)]
+    statement: &'a RawValue,
+}
+
+impl<'a> Document<'a> {
+    /// AWS writes a list; the grammar of policies also allows a lone statement.
+    fn statements(&self) -> Option<Vec<&'a RawValue>> {
+        let text = self.statement.get();
+        if text.starts_with('{') { Some(vec![self.statement]) } else { serde_json::from_str(text).ok() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct JustSid<'a> {
+    #[serde(borrow, default)]
+    sid: Cow<'a, str>,
+}
+
+/// One statement of a policy.
+pub(crate) enum Standing {
+    /// One that the canonical form covers.
+    Statement(Box<Statement>),
+    /// One of another shape, without its secrets.
+    Foreign(Box<RawValue>),
+}
+
+/// Every statement of a policy document, in order; `None` if the document cannot be read.
+pub(crate) fn all(policy: &str) -> Option<Vec<Standing>> {
+    let document: Document<'_> = serde_json::from_str(policy).ok()?;
+    document.statements()?.into_iter().map(Standing::of).collect()
+}
+
+/// The ids of the statements whose principal IAM has replaced by its unique id, as it does when a user or
+/// a role is deleted (IAM, principals). Only an id that can be revoked is told.
+pub(crate) fn dead_principals(policy: &str) -> Vec<String> {
+    let dead = |standing: Standing| match standing {
+        Standing::Statement(statement) => Some(*statement).filter(Statement::names_the_dead).map(|it| it.sid),
+        Standing::Foreign(_) => None,
+    };
+    let sids = all(policy).unwrap_or_default().into_iter().filter_map(dead);
+    sids.filter(|sid| StatementId::parse_of_any_age(sid).is_ok()).collect()
+}
+
+impl Standing {
+    fn of(raw: &RawValue) -> Option<Self> {
+        if let Some(statement) = Statement::parse(raw.get()) {
+            return Some(Self::Statement(Box::new(statement)));
+        }
+        let mut value: Value = serde_json::from_str(raw.get()).ok()?;
+        hide_tokens(&mut value);
+        Some(Self::Foreign(serde_json::value::to_raw_value(&value).ok()?))
+    }
+
+    /// The statement as AWS writes it, for replies; a token is only said to be there.
+    pub(crate) fn shown(&self, own: &Own) -> Box<RawValue> {
+        match self {
+            Self::Statement(statement) => statement.shown(own),
+            Self::Foreign(raw) => raw.clone(),
+        }
+    }
+}
+
+/// Under whatever operator the key of a token stands, and however it is written.
+fn hide_tokens(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.iter_mut().for_each(|(key, value)| match key.eq_ignore_ascii_case(TOKEN_KEY) {
+                true => *value = Value::from("present"),
+                false => hide_tokens(value),
+            })
+        }
+        Value::Array(values) => values.iter_mut().for_each(hide_tokens),
+        _ => {}
+    }
+}
+
+/// What a policy has under a statement id.
+pub(crate) enum Found {
+    /// No statement of that id.
+    Absent,
+    /// A statement that the canonical form covers.
+    Statement(Box<Statement>),
+    /// A statement of another shape, which no grant of ours can equal.
+    Foreign,
+}
+
+/// Looks for a statement id in a policy document; `None` if the document cannot be read.
+pub(crate) fn find(policy: &str, sid: &str) -> Option<Found> {
+    let document: Document<'_> = serde_json::from_str(policy).ok()?;
+    let of_sid = |raw: &&&RawValue| serde_json::from_str::<JustSid<'_>>(raw.get()).is_ok_and(|found| found.sid == sid);
+    Some(match document.statements()?.iter().find(of_sid) {
+        None => Found::Absent,
+        Some(raw) => Statement::parse(raw.get()).map_or(Found::Foreign, |it| Found::Statement(Box::new(it))),
+    })
+}
