@@ -222,6 +222,14 @@ async fn advice_that_is_followed_saves_what_it_says() {
     let instead =
         json!({ "Principal": "sns.amazonaws.com", "SourceAccount": "210987654321", "SourceArn": told[0]["instead"] });
     follow(&scene, &told[0], Some(instead)).await;
+
+    // A token counts in full, though it is not shown.
+    let token = json!({ "StringEquals": { "lambda:EventSourceToken": "amzn1.ask.skill.0" } });
+    let skill = json!({ "Principal": { "Service": "alexa-appkit.amazon.com" }, "Condition": token });
+    let scene = holding(&[(ORDERS, &[stored("a", skill.clone()), stored("b", skill)])]).await;
+    let told = advice(&scene).await;
+    assert_eq!(told[0]["statementIds"], json!(["b"]));
+    follow(&scene, &told[0], None).await;
 }
 
 /// Nothing is proposed that the broker would refuse, or that would turn a Deny around.
