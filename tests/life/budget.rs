@@ -222,6 +222,14 @@ async fn advice_that_is_followed_saves_what_it_says() {
     let instead =
         json!({ "Principal": "sns.amazonaws.com", "SourceAccount": "210987654321", "SourceArn": told[0]["instead"] });
     follow(&scene, &told[0], Some(instead)).await;
+
+    // A token counts in full, though it is not shown.
+    let token = json!({ "StringEquals": { "lambda:EventSourceToken": "amzn1.ask.skill.0" } });
+    let skill = json!({ "Principal": { "Service": "alexa-appkit.amazon.com" }, "Condition": token });
+    let scene = holding(&[(ORDERS, &[stored("a", skill.clone()), stored("b", skill)])]).await;
+    let told = advice(&scene).await;
+    assert_eq!(told[0]["statementIds"], json!(["b"]));
+    follow(&scene, &told[0], None).await;
 }
 
 /// Nothing is proposed that the broker would refuse, or that would turn a Deny around.
@@ -236,12 +244,30 @@ async fn no_advice_is_better_than_a_bad_one() {
     };
     let deny =
         |account: &str| json!({ "Effect": "Deny", "Principal": { "AWS": format!("arn:aws:iam::{account}:root") } });
+    let equals = |principal: Value, key: &str, value: &str| json!({ "Principal": principal, "Condition": { "StringEquals": { key: value } } });
+    let root = |account: &str| json!({ "AWS": format!("arn:aws:iam::{account}:root") });
+    let service = |name: &str| json!({ "Service": name });
+    let in_organization = |account: &str| equals(root(account), "aws:PrincipalOrgID", "o-a1b2c3d4e5");
+    let skill = |token: &str| equals(service("alexa-appkit.amazon.com"), "lambda:EventSourceToken", token);
+    let from_ours = |name: &str| equals(service(name), "AWS:SourceAccount", "210987654321");
+    let topic = |name: &str| {
+        let arn = format!("arn:aws:sns:us-east-1:210987654321:{name}");
+        json!({ "Principal": service("sns.amazonaws.com"), "Condition": { "ArnLike": { "AWS:SourceArn": arn } } })
+    };
+    let denied = |statement: Value| with(statement, json!({ "Effect": "Deny" }));
     let ours = Some("210987654321");
     let cases = [
         (vec![bucket("logs-a", ours), bucket("logs-b", ours)], 1),
         (vec![bucket("logs-a", None), bucket("logs-b", None)], 0),
         (vec![bucket("logs-a", ours), bucket("logs-b", Some("123456789012"))], 0),
+        // The ARN itself names the account.
+        (vec![topic("orders-a"), topic("orders-b")], 1),
+        (vec![denied(topic("orders-a")), denied(topic("orders-b"))], 0),
         (vec![deny("210987654321"), deny("123456789012")], 0),
+        (vec![from_ours("sns.amazonaws.com"), from_ours("s3.amazonaws.com")], 0),
+        (vec![in_organization("210987654321"), in_organization("123456789012")], 0),
+        (vec![skill("amzn1.ask.skill.0"), skill("amzn1.ask.skill.0")], 1),
+        (vec![skill("amzn1.ask.skill.0"), skill("amzn1.ask.skill.1")], 0),
         (vec![json!({}), json!({ "Action": "lambda:InvokeFunctionUrl" })], 0),
         (vec![json!({}), json!({ "NotAction": "lambda:GetFunction" })], 0),
     ];

@@ -72,6 +72,11 @@ async fn each_statement_is_told_with_its_parties_and_its_rule() {
             json!({ "services": ["s3.amazonaws.com"] }),
             Err(&["unconfined_service"]),
         ),
+        (
+            service("alexa-appkit.amazon.com", equals("lambda:EventSourceToken", TOKEN)),
+            json!({ "services": ["alexa-appkit.amazon.com"] }),
+            Ok("partner"),
+        ),
         (url("AWS_IAM"), account("210987654321"), Ok("partner")),
         (url("NONE"), account("210987654321"), Err(&["public_grant"])),
         (
@@ -179,8 +184,12 @@ async fn no_token_is_told() {
     for key in keys {
         for operator in operators {
             for value in [json!(TOKEN), json!([TOKEN, "x"]), json!({ "deep": [TOKEN] })] {
-                for more in [json!({}), json!({ "NotAction": "lambda:GetFunction" })] {
-                    let condition = json!({ operator: { key: value } });
+                let condition = json!({ operator: { key: value } });
+                for (condition, more) in [
+                    (condition.clone(), json!({})),
+                    (condition.clone(), json!({ "NotAction": "lambda:GetFunction" })),
+                    (json!([[condition]]), json!({})),
+                ] {
                     let statement = with(stored("s", json!({ "Condition": condition })), more);
                     let scene = holding(&[(ORDERS, &[statement])]).await;
                     let revoke = super::revoke(json!({ "StatementId": "s" }));
@@ -327,7 +336,8 @@ async fn a_query_asks_for_a_read_and_for_nothing_else() {
             assert_eq!((word(&reply.document), reply.http.unwrap().0), (*ending, *status), "{version} {query:?}");
             let record = scene.records().pop().unwrap();
             assert_eq!(record["requester"], "arn:aws:iam::123456789012:user/ci");
-            assert!(record.get("reason").is_none() || record["reason"] == "CHG-1 audit");
+            let reason = if *query == layer { json!("CHG-1 audit") } else { json!(null) };
+            assert_eq!(record["reason"], reason, "{query:?}");
             assert!(scene.calls().iter().all(|call| *call == "read"));
         }
         let scene = Scene::new().await;

@@ -46,6 +46,7 @@ async fn through_every_door_a_statement_is_taken_away_and_the_others_stay() {
                     true => beside(request.clone(), json!({ "fingerprint": fingerprint(&scene, &request).await })),
                     false => request,
                 };
+                let request = beside(request, json!({ "reason": "CHG-7" }));
                 let reply = scene.ask(door, &request).await;
                 assert!(!reply.comes_again());
                 if let Some((status, _)) = reply.http {
@@ -70,6 +71,7 @@ async fn through_every_door_a_statement_is_taken_away_and_the_others_stay() {
                     assert_eq!((&record["decision"], &record["rule"]), (&json!("allowed"), &json!("partner")));
                     assert_eq!(record["operation"], request["operation"]);
                     assert_eq!(record["fingerprint"], request["fingerprint"]);
+                    assert_eq!(record["reason"], "CHG-7");
                     assert!(record.get("principal").is_none() && record.get("takesBack").is_none());
                 }
                 assert_eq!((&outcome["outcome"], &outcome["attempts"]), (&json!("revoked"), &json!(1)));
@@ -177,6 +179,23 @@ async fn a_named_statement_is_taken_away_or_none() {
     }
 }
 
+/// Every value is part of the meaning but a token's: nobody can try tokens against a fingerprint.
+#[tokio::test]
+async fn a_fingerprint_tells_every_value_apart_but_tokens() {
+    for (key, values, same) in [
+        ("AWS:SourceAccount", ["210987654321", "123456789012"], false),
+        ("lambda:EventSourceToken", ["amzn1.ask.skill.0", "amzn1.ask.skill.1"], true),
+    ] {
+        let mut seen = Vec::new();
+        for value in values {
+            let statement = stored("partner", json!({ "Condition": { "StringEquals": { key: value } } }));
+            let scene = holding(&[(ORDERS, &[statement])]).await;
+            seen.push(fingerprint(&scene, &revoke(json!({}))).await);
+        }
+        assert_eq!(seen[0] == seen[1], same, "{key}");
+    }
+}
+
 /// The statement is replaced while the removal is on its way: the revision that was read no longer holds.
 #[tokio::test]
 async fn a_newer_grant_under_the_same_id_survives_a_late_revoke() {
@@ -273,6 +292,12 @@ async fn who_may_not_ask_gets_nothing_taken_away() {
                     "{request}"
                 );
                 assert_eq!(records[0]["decision"], "denied");
+                let pointer = match request["parameters"]["LayerName"].is_string() {
+                    _ if code == "requester_not_allowed" => "",
+                    true => "/parameters/LayerName",
+                    false => "/parameters/FunctionName",
+                };
+                assert_eq!(records[0]["errors"][0]["pointer"], pointer, "{request}");
                 assert_eq!(records[0]["statementId"], "partner", "{request}");
                 assert!(scene.calls().is_empty(), "{request}");
             }
