@@ -39,31 +39,40 @@ impl Broker {
             Err(denied) => return self.audit.read_denied(case, *denied, own),
         };
         let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
-        let (written, parts) = match self.standing(admitted.read().given(), budget).await {
+        let mut calls = Vec::new();
+        let (mut written, parts) = match self.standing(admitted.read().given(), budget, &mut calls).await {
             Ok((before, now)) => self.carry(&admitted, before, &now, case, own, budget).await?,
-            Err(written) => (written, Vec::new()),
+            Err(code) => (Written::none(code), Vec::new()),
         };
+        written.calls = calls;
         self.audit.carried(case, &admitted, written, parts)
     }
 
     /// What the previous version grants, and the policy that the new one has already.
-    async fn standing(&self, given: &Given, budget: Budget) -> Result<(Vec<Standing>, String), Written> {
-        let Given::Layer { name, version } = given else { return Err(Written::none(Code::Internal)) };
+    async fn standing(
+        &self,
+        given: &Given,
+        budget: Budget,
+        calls: &mut Vec<String>,
+    ) -> Result<(Vec<Standing>, String), Code> {
+        let Given::Layer { name, version } = given else { return Err(Code::Internal) };
         let previous = Given::Layer { name: name.clone(), version: version.saturating_sub(1) };
-        let before = if *version > 1 { self.document(&previous, budget).await? } else { String::new() };
+        let before = if *version > 1 { self.document(&previous, budget, calls).await? } else { String::new() };
         // A policy that cannot be understood is not taken for an empty one.
         let before = if before.is_empty() { Some(Vec::new()) } else { statement::all(&before) };
-        let before = before.ok_or_else(|| Written::none(Code::Unavailable))?;
-        Ok((before, self.document(given, budget).await?))
+        let before = before.ok_or(Code::Unavailable)?;
+        Ok((before, self.document(given, budget, calls).await?))
     }
 
     /// A policy's text; without one, none.
-    async fn document(&self, given: &Given, budget: Budget) -> Result<String, Written> {
+    async fn document(&self, given: &Given, budget: Budget, calls: &mut Vec<String>) -> Result<String, Code> {
         let Seen { written, document } = Box::pin(policy::read(&self.client, given, budget)).await;
+        calls.extend_from_slice(&written.calls);
         match (written.ending(), document) {
             (Ok(_), Some(document)) => Ok(document),
             (Err(Code::TargetNotFound), _) => Ok(String::new()),
-            _ => Err(written),
+            (Err(code), _) => Err(code),
+            (Ok(_), None) => Err(Code::Unavailable),
         }
     }
 

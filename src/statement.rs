@@ -218,10 +218,13 @@ impl Statement {
         one
     }
 
-    /// Whether it lets in anything beyond what was asked: another effect, principal or action, or a
-    /// condition that is gone. A source account may be gone beside a source ARN that names it.
+    /// Whether it lets in anything beyond what was asked: another effect, principal, action or
+    /// resource, or a condition that is gone. A source account may be gone beside a source ARN that names it.
     pub(crate) fn is_wider_than(&self, asked: &Self) -> bool {
         let same = self.allow == asked.allow && self.principal == asked.principal && self.action == asked.action;
+        // An ARN without its qualifier names the function whose version or alias was asked for.
+        let of_asked = asked.resource.rsplit_once(':').is_some_and(|(function, _)| function == self.resource);
+        let same = same && (self.resource == asked.resource || (of_asked && self.resource.split(':').count() > 6));
         let holds = |(key, values): (&(String, String), &Vec<String>)| {
             self.conditions.get(key) == Some(values)
                 || (key.1 == "aws:sourceaccount" && self.source_account() == values.first().map(String::as_str))

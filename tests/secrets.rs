@@ -86,14 +86,17 @@ fn echoes() -> Vec<String> {
     let statement = json!({"Sid": CANARY, "Effect": "Allow", "Principal": {"Service": CANARY}, "Action": CANARY,
         "Resource": CANARY, "Condition": {"StringEquals": {"lambda:EventSourceToken": CANARY, CANARY: CANARY}}});
     let ours = json!({"Sid": "skill", "Effect": "Allow", "Principal": {"Service": "alexa-appkit.amazon.com"},
-        "Action": "lambda:InvokeFunction", "Resource": CANARY,
+        "Action": "lambda:InvokeFunction", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:orders:live",
         "Condition": {"StringEquals": {"lambda:EventSourceToken": CANARY}}});
+    let mut other = ours.clone();
+    other["Resource"] = CANARY.into();
     let policy = |statement: &Value| json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
     vec![
         json!({"Type": "User", "message": message}).to_string(),
         json!({"Type": CANARY, "Message": message, "message": CANARY, "__type": CANARY, "code": CANARY}).to_string(),
         json!({"Statement": statement.to_string(), "RevisionId": CANARY, "Policy": policy(&statement)}).to_string(),
         json!({"Statement": ours.to_string(), "RevisionId": CANARY, "Policy": policy(&ours)}).to_string(),
+        json!({"Policy": policy(&other)}).to_string(),
         json!({"Statement": CANARY, "Policy": CANARY, "RevisionId": CANARY}).to_string(),
         format!(r#"{{"Statement": "{CANARY}"#),
         CANARY.to_owned(),

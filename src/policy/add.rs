@@ -16,13 +16,14 @@ use crate::statement::{Found, Statement, dead_principals, find};
 /// Adds the statement that an intent stands for.
 ///
 /// With `reads_first` the policy is read before anything is sent: a grant that is there already, that
-/// stands in the way or that does not fit is told without a write.
+/// stands in the way or that does not fit is told without a write. Not so behind the queue, where the settled
+/// read tells the size: a second read would halve what AWS's limit lets through.
 pub(crate) async fn add(client: &Client, intent: &Intent<'_>, budget: Budget, reads_first: bool) -> Written {
     let expected = Statement::expected(intent.approved());
     let company = intent.door() == Some(Door::Sqs);
     let mut attempt =
         Attempt { client, intent, budget, expected, company, unconfirmed: false, written: Written::new() };
-    let first = if reads_first { attempt.read_first().await } else { None };
+    let first = if reads_first && !attempt.company { attempt.read_first().await } else { None };
     let ending = match first {
         Some(ending) => ending,
         None => attempt.run().await,
@@ -64,7 +65,7 @@ impl Attempt<'_> {
         let time = self.budget.of_call()?;
         let answer = call::read(self.client, self.intent.approved().grant().given(), time).await;
         self.written.note_read(&answer);
-        let ending = match answer.result {
+        match answer.result {
             Ok(policy) => {
                 let ending =
                     self.written.meets(&self.expected, Fill::of(Some(&policy.document)), Some(&policy.document));
@@ -75,9 +76,7 @@ impl Attempt<'_> {
             Err(Failure::Final(Code::AccessDenied)) => Some(Ending::Not(Code::AccessDenied)),
             // AWS keeps the limit too; a policy that cannot be read just now is no reason to refuse.
             Err(_) => None,
-        };
-        // In company only a settled read is believed, which the write's own 409 leads to.
-        ending.filter(|ending| !(self.company && matches!(ending, Ending::Done(_))))
+        }
     }
 
     async fn run(&mut self) -> Ending {

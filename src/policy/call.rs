@@ -223,6 +223,8 @@ fn meaning(aws_code: Option<&str>, status: u16, retry_after: Option<&str>) -> Fa
             let seconds = retry_after.and_then(|text| text.trim().parse().ok());
             Failure::Throttled(seconds.map(Duration::from_secs))
         }
+        // A name beside a 5xx says what AWS was about when it failed, not what it decided.
+        (_, 500..) => Failure::Unclear,
         ("ResourceConflictException", _) | (_, 409) => Failure::Taken,
         ("PreconditionFailedException", _) | (_, 412) => Failure::Revision,
         ("ResourceNotFoundException", _) | ("", 404) => Failure::Final(Code::TargetNotFound),

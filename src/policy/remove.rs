@@ -130,7 +130,8 @@ impl Removal<'_> {
                 Step::End(Ending::Not(Code::RevisionChanged))
             }
             Err(Failure::Revision) => {
-                self.target_is_there = true;
+                // Of a policy that no read shows, a write bound to no revision proves nothing either way.
+                self.target_is_there |= self.revision.as_deref() != Some(NO_REVISION);
                 Step::Again(Code::Unavailable, self.pause(None))
             }
             Err(Failure::Final(Code::TargetNotFound)) if answer.hint == Some(Hint::NoPolicy) => self.gone(),

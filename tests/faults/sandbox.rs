@@ -24,7 +24,7 @@ async fn a_delivery_that_is_cut_off_anywhere_is_settled_by_the_next() {
     let cases = [
         vec![hang(FaultKind::HangBeforeCommit, Operation::AddPermission)],
         vec![hang(FaultKind::HangAfterCommit, Operation::AddPermission)],
-        vec![hang(FaultKind::Delay(Duration::from_millis(150)), Operation::AddPermission)],
+        vec![hang(FaultKind::Delay(Duration::from_secs(3)), Operation::AddPermission)],
         vec![lost, hang(FaultKind::HangBeforeCommit, Operation::GetPolicy)],
         vec![
             hang(FaultKind::ResetBeforeCommit, Operation::AddPermission),

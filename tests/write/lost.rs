@@ -115,6 +115,12 @@ async fn a_success_that_made_it_wider_is_told() {
         json!({ "Principal": { "AWS": "arn:aws:iam::999999999999:root" } }),
         json!({ "Action": "lambda:*" }),
         json!({ "Effect": "Deny" }),
+        json!({ "Resource": "*" }),
+        json!({ "Resource": "arn:aws:lambda:us-east-1:123456789012:function" }),
+        json!({ "Resource": "arn:aws:lambda:us-east-1:123456789012:function:*" }),
+        json!({ "Resource": "arn:aws:lambda:us-east-1:123456789012:function:billing" }),
+        json!({ "Resource": "arn:aws:lambda:us-east-1:999999999999:function:orders" }),
+        json!({ "Resource": format!("{ORDERS}:*") }),
     ];
     for changes in wider {
         check(&changes.to_string(), vec![of(changes.clone())], &["add"], "statement_differs").await;

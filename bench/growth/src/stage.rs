@@ -23,7 +23,8 @@ pub(crate) fn broker(allowlist: &str, lambda: Lambda) -> Result<Broker, Failure>
     let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "example", None, None, "example");
     let client = client_with(&config, lambda, credentials);
     let timing = Timing::DEPLOYED;
-    Ok(Broker { client, allowlist: config.allowlist, doors: config.doors, audit: Audit::new(std::io::sink()), timing })
+    let (allowlist, doors, reads_first) = (config.allowlist, config.doors, config.policy_budget);
+    Ok(Broker { client, allowlist, doors, audit: Audit::new(std::io::sink()), reads_first, timing })
 }
 
 /// Hands the broker an event; the reply has to hold a text.
