@@ -21,14 +21,14 @@ use aws_smithy_runtime_api::client::interceptors::context::BeforeSerializationIn
 use aws_smithy_runtime_api::client::interceptors::{Intercept, disable_interceptor, dyn_dispatch_hint};
 use aws_smithy_types::config_bag::ConfigBag;
 
-use crate::config::Config;
+use crate::config::Aws;
 use crate::connection::Connection;
 use crate::policy::Timing;
 
 /// Builds a client over a connection. Credentials are the environment's: Lambda puts the role's there,
 /// and starts a new environment before they expire.
-pub fn client(config: &Config, connection: Connection) -> Client {
-    client_with(config, connection, EnvironmentVariableCredentialsProvider::new())
+pub fn client(aws: &Aws, connection: Connection) -> Client {
+    client_with(aws, connection, EnvironmentVariableCredentialsProvider::new())
 }
 
 /// Leaves out what the SDK tells about itself with every call: a requester of AWS's support can do without, and
@@ -58,13 +58,13 @@ impl Intercept for Silent {
 
 /// Builds a client over another HTTP side, with credentials from elsewhere.
 pub fn client_with(
-    config: &Config,
+    aws: &Aws,
     http: impl HttpClient + 'static,
     credentials: impl ProvideCredentials + 'static,
 ) -> Client {
     let mut shared = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(config.region.clone()))
+        .region(Region::new(aws.region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         // A connection is kept or dropped by what became of it (`connection`), not by the SDK's guess.
         .retry_config(RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections))
@@ -74,16 +74,16 @@ pub fn client_with(
         )
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .http_client(http);
-    shared.set_endpoint_url(config.endpoint.clone());
+    shared.set_endpoint_url(aws.endpoint.clone());
     Client::from_conf(aws_sdk_lambda::config::Builder::from(&shared.build()).interceptor(Silent).build())
 }
 
 /// The URL that calls will go to, for opening the connection ahead of the first one.
-pub async fn endpoint(config: &Config) -> Option<String> {
-    if let Some(url) = &config.endpoint {
+pub async fn endpoint(aws: &Aws) -> Option<String> {
+    if let Some(url) = &aws.endpoint {
         return Some(url.clone());
     }
-    let params = Params::builder().region(config.region.clone()).build().ok()?;
+    let params = Params::builder().region(aws.region.clone()).build().ok()?;
     let endpoint = DefaultResolver::new().resolve_endpoint(&params).await.ok()?;
     Some(endpoint.url().to_owned())
 }

@@ -20,12 +20,38 @@ pub struct Config {
     pub policy_budget: bool,
     /// From `AWS_LAMBDA_LOG_LEVEL`. Concerns diagnostics only; audit lines have no level to fall below.
     pub level: LevelFilter,
+    /// Where AWS is.
+    pub aws: Aws,
+}
+
+/// Where AWS is, and whom it is known by: all that a connection needs.
+#[derive(Debug)]
+pub struct Aws {
     /// From `AWS_REGION`.
     pub region: String,
     /// From `AWS_ENDPOINT_URL_LAMBDA` or `AWS_ENDPOINT_URL`, for VPC endpoints and emulators.
     pub endpoint: Option<String>,
     /// The contents of `SSL_CERT_FILE`: certificate authorities beside the built-in ones.
     pub extra_roots: Option<Vec<u8>>,
+}
+
+/// A set of variables.
+pub struct Environment(Vec<(String, String)>);
+
+impl Environment {
+    /// Takes the variables as they are.
+    pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(variables.into_iter().collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A variable that is set to something, with its name.
+    fn given(&self, name: &'static str) -> Option<(&'static str, &str)> {
+        Some((name, self.get(name).filter(|value| !value.is_empty())?))
+    }
 }
 
 /// Everything that is wrong with the environment.
@@ -49,45 +75,49 @@ impl std::error::Error for Problems {}
 
 const KNOWN: [&str; 4] = ["BROKER_ALLOWLIST", "BROKER_ALLOWLIST_FILE", "BROKER_SOURCES", "BROKER_POLICY_BUDGET"];
 
+impl Aws {
+    /// Reads what a connection needs, so that it can be opened while [`Config::with`] reads the rest.
+    pub fn read(environment: &Environment) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let region = environment.given("AWS_REGION").map(|(_, region)| region.to_owned());
+        let region = keep(&mut problems, region.ok_or(vec!["AWS_REGION: missing; Lambda sets it".to_owned()]));
+        let url = environment.given("AWS_ENDPOINT_URL_LAMBDA").or(environment.given("AWS_ENDPOINT_URL"));
+        let endpoint = keep(&mut problems, url.map(|(name, url)| endpoint(name, url)).transpose());
+        let extra_roots = environment.given("SSL_CERT_FILE").map(|(name, path)| extra_roots(name, path)).transpose();
+        let extra_roots = keep(&mut problems, extra_roots);
+        match (region, endpoint, extra_roots) {
+            (Some(region), Some(endpoint), Some(extra_roots)) => Ok(Self { region, endpoint, extra_roots }),
+            _ => Err(Problems(problems)),
+        }
+    }
+}
+
 impl Config {
     /// Reads a set of variables and the files that they name.
     pub fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, Problems> {
-        let variables: Vec<(String, String)> = variables.into_iter().collect();
-        let get = |name: &str| variables.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let environment = Environment::new(variables);
+        Self::with(&environment, Aws::read(&environment))
+    }
+
+    /// Reads what is not yet read, and reports what is wrong with either.
+    pub fn with(environment: &Environment, aws: Result<Aws, Problems>) -> Result<Self, Problems> {
         let mut problems = Vec::new();
-        for (name, _) in &variables {
+        for (name, _) in &environment.0 {
             if name.starts_with("BROKER_") && !KNOWN.contains(&name.as_str()) {
                 problems.push(format!("{}: unknown variable; known are {}", printable(name), KNOWN.join(", ")));
             }
         }
+        let get = |name| environment.get(name);
         let allowlist = keep(&mut problems, allowlist(get("BROKER_ALLOWLIST"), get("BROKER_ALLOWLIST_FILE")));
         let doors = keep(&mut problems, doors(get("BROKER_SOURCES")));
         let policy_budget = keep(&mut problems, policy_budget(get("BROKER_POLICY_BUDGET")));
         let level = keep(&mut problems, level(get("AWS_LAMBDA_LOG_LEVEL")));
-        let region = get("AWS_REGION").filter(|region| !region.is_empty()).map(str::to_owned);
-        let region = keep(&mut problems, region.ok_or(vec!["AWS_REGION: missing; Lambda sets it".to_owned()]));
-        let given = |name: &'static str| Some((name, get(name).filter(|value| !value.is_empty())?));
-        let url = given("AWS_ENDPOINT_URL_LAMBDA").or(given("AWS_ENDPOINT_URL"));
-        let endpoint = keep(&mut problems, url.map(|(name, url)| endpoint(name, url)).transpose());
-        let extra_roots = given("SSL_CERT_FILE").map(|(name, path)| extra_roots(name, path)).transpose();
-        let extra_roots = keep(&mut problems, extra_roots);
-        let read = (allowlist, doors, policy_budget, level, region, endpoint, extra_roots);
-        let (
-            Some(allowlist),
-            Some(doors),
-            Some(policy_budget),
-            Some(level),
-            Some(region),
-            Some(endpoint),
-            Some(extra_roots),
-        ) = read
-        else {
-            return Err(Problems(problems));
-        };
-        if problems.is_empty() {
-            Ok(Self { allowlist, doors, policy_budget, level, region, endpoint, extra_roots })
-        } else {
-            Err(Problems(problems))
+        let aws = keep(&mut problems, aws.map_err(|Problems(found)| found));
+        match (allowlist, doors, policy_budget, level, aws) {
+            (Some(allowlist), Some(doors), Some(policy_budget), Some(level), Some(aws)) if problems.is_empty() => {
+                Ok(Self { allowlist, doors, policy_budget, level, aws })
+            }
+            _ => Err(Problems(problems)),
         }
     }
 }

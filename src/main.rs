@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 use permission_broker::audit::Audit;
 use permission_broker::broker::Broker;
-use permission_broker::config::Config;
+use permission_broker::config::{Aws, Config, Environment, Problems};
 use permission_broker::connection::Connection;
 use permission_broker::policy::Timing;
 use permission_broker::{aws, log};
@@ -40,27 +40,39 @@ fn start() -> Result<(), Failure> {
     // What is not text stays in as replacement characters, which are no valid value of anything: left out,
     // a variable would take its default in silence.
     let text = |variable: OsString| variable.to_string_lossy().into_owned();
-    let config = Config::read(std::env::vars_os().map(|(name, value)| (text(name), text(value))))?;
+    let environment = Environment::new(std::env::vars_os().map(|(name, value)| (text(name), text(value))));
     // One thread: a sandbox answers one event at a time, often on a fraction of a core.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    runtime.block_on(serve(config, audit))
+    runtime.block_on(serve(environment, audit))
 }
 
-async fn serve(config: Config, audit: Audit) -> Result<(), Failure> {
-    let connection = Connection::new(config.extra_roots.as_deref())?;
-    let client = || aws::client(&config, connection.clone());
-    let client = match aws::endpoint(&config).await {
-        Some(url) => connection.warm(&url, client).await,
-        None => client(),
+async fn serve(environment: Environment, audit: Audit) -> Result<(), Failure> {
+    let aws = match Aws::read(&environment) {
+        Ok(aws) => aws,
+        // The rest is read too, so that all that is wrong is said at once.
+        problems => return Ok(Config::with(&environment, problems).map(drop)?),
     };
-    tracing::info!(rules = config.allowlist.len() as u64, doors = config.doors.names(), "ready");
-    let broker = Broker {
+    let connection = Connection::new(aws.extra_roots.as_deref())?;
+    let endpoint = aws::endpoint(&aws).await;
+    let ready = || ready(&environment, aws, connection.clone(), audit);
+    let broker = match endpoint {
+        Some(url) => connection.warm(&url, ready).await,
+        None => ready(),
+    }?;
+    tracing::info!(rules = broker.allowlist.len() as u64, doors = broker.doors.names(), "ready");
+    Ok(runtime::run(&broker).await?)
+}
+
+/// All that the start needs no connection for.
+fn ready(environment: &Environment, aws: Aws, connection: Connection, audit: Audit) -> Result<Broker, Problems> {
+    let config = Config::with(environment, Ok(aws))?;
+    let client = aws::client(&config.aws, connection);
+    Ok(Broker {
         client,
         allowlist: config.allowlist,
         doors: config.doors,
         audit,
         reads_first: config.policy_budget,
         timing: Timing::DEPLOYED,
-    };
-    Ok(runtime::run(&broker).await?)
+    })
 }

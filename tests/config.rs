@@ -51,8 +51,8 @@ fn two_variables_are_enough() {
     let config = with(&[]).expect("a working environment");
     assert_eq!(config.allowlist.len(), 1);
     assert_eq!(config.doors, Doors::new([Door::ApiGateway, Door::EventBridge, Door::Sqs]), "all doors but direct");
-    assert_eq!(config.region, "us-east-1");
-    assert_eq!((config.endpoint, config.extra_roots), (None, None));
+    assert_eq!(config.aws.region, "us-east-1");
+    assert_eq!((config.aws.endpoint, config.aws.extra_roots), (None, None));
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn a_level_that_would_drop_the_audit_is_refused() {
 
 #[test]
 fn an_endpoint_is_a_url_of_http() {
-    let endpoint = |variables: &[(&str, &str)]| with(variables).map(|config| config.endpoint);
+    let endpoint = |variables: &[(&str, &str)]| with(variables).map(|config| config.aws.endpoint);
     for url in ["http://127.0.0.1:8081", "https://lambda.example.com", "https://[::1]:8443/prefix", "HTTP://localhost"]
     {
         assert_eq!(endpoint(&[("AWS_ENDPOINT_URL_LAMBDA", url)]), Ok(Some(url.to_owned())));
@@ -215,13 +215,13 @@ fn an_endpoint_is_a_url_of_http() {
 fn further_roots_are_certificates() {
     let config = with(&[("SSL_CERT_FILE", ROOT)]).expect("a certificate");
     let root = std::fs::read(ROOT).expect("the certificate is beside the test");
-    assert_eq!(config.extra_roots, Some(root.clone()));
+    assert_eq!(config.aws.extra_roots, Some(root.clone()));
     // Bundles of whole systems hold some that nobody can read; the others count.
     let mixed =
         [b"# A bundle\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".as_slice(), &root].concat();
     let mixed = file("config-mixed.pem", &mixed);
     assert!(with(&[("SSL_CERT_FILE", text(&mixed))]).is_ok());
-    assert_eq!(with(&[("SSL_CERT_FILE", "")]).expect("an empty variable is none").extra_roots, None);
+    assert_eq!(with(&[("SSL_CERT_FILE", "")]).expect("an empty variable is none").aws.extra_roots, None);
 
     let cases: [(&str, &[u8]); 4] = [
         ("config-empty.pem", b""),

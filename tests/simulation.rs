@@ -20,7 +20,7 @@ use permission_broker::allowlist::Allowlist;
 use permission_broker::audit::Audit;
 use permission_broker::aws;
 use permission_broker::broker::{Broker, Invocation};
-use permission_broker::config::Config;
+use permission_broker::config;
 use permission_broker::event::{Door, Doors};
 use permission_broker::local::stage::FUNCTION_ARN;
 use permission_broker::policy::Timing;
@@ -248,21 +248,17 @@ fn record(id: usize, functions: usize) -> Value {
 }
 
 fn broker(aws: &Aws) -> Broker {
-    let config = Config {
-        allowlist: Allowlist::parse(r#"{"accounts":["210987654321"]}"#).unwrap(),
-        doors: Doors::new([Door::Sqs]),
-        policy_budget: false,
-        level: tracing_subscriber::filter::LevelFilter::INFO,
+    let place = config::Aws {
         region: "us-east-1".to_owned(),
         endpoint: Some("http://lambda.invalid".to_owned()),
         extra_roots: None,
     };
     let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "example", None, None, "example");
-    let client = aws::client_with(&config, aws.clone(), credentials);
+    let client = aws::client_with(&place, aws.clone(), credentials);
     Broker {
         client,
-        allowlist: config.allowlist,
-        doors: config.doors,
+        allowlist: Allowlist::parse(r#"{"accounts":["210987654321"]}"#).unwrap(),
+        doors: Doors::new([Door::Sqs]),
         audit: Audit::new(io::sink()),
         reads_first: false,
         timing: Timing::DEPLOYED,

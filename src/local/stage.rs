@@ -14,7 +14,7 @@ use crate::allowlist::Allowlist;
 use crate::audit::Audit;
 use crate::aws;
 use crate::broker::{Broker, Invocation};
-use crate::config::Config;
+use crate::config::Aws;
 use crate::connection::Connection;
 use crate::event::{Door, Doors};
 use crate::policy::Timing;
@@ -105,26 +105,12 @@ pub async fn broker(control_plane: &ControlPlane, allowlist: &str, audit: Audit)
     let problems = |problems: Vec<crate::allowlist::Problem>| {
         problems.iter().map(|problem| format!("allowlist: {problem}")).collect::<Vec<_>>().join("\n")
     };
-    let config = Config {
-        allowlist: Allowlist::parse(allowlist).map_err(problems)?,
-        doors: Doors::new(Door::ALL),
-        policy_budget: false,
-        level: tracing_subscriber::filter::LevelFilter::INFO,
-        region: "us-east-1".to_owned(),
-        endpoint: Some(control_plane.start().await?),
-        extra_roots: None,
-    };
+    let allowlist = Allowlist::parse(allowlist).map_err(problems)?;
+    let aws = Aws { region: "us-east-1".to_owned(), endpoint: Some(control_plane.start().await?), extra_roots: None };
     // The control plane looks for a signature, not at it.
     let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "example", None, None, "example");
-    let client = aws::client_with(&config, Connection::new(None)?, credentials);
+    let client = aws::client_with(&aws, Connection::new(None)?, credentials);
     // Nobody else writes to this control plane, so there is nothing to wait for.
     let timing = Timing { settle: Duration::ZERO, ..Timing::DEPLOYED };
-    Ok(Broker {
-        client,
-        allowlist: config.allowlist,
-        doors: config.doors,
-        audit,
-        reads_first: config.policy_budget,
-        timing,
-    })
+    Ok(Broker { client, allowlist, doors: Doors::new(Door::ALL), audit, reads_first: false, timing })
 }

@@ -127,7 +127,7 @@ async fn ended_without_connection() -> String {
     ];
     let config = Config::read(variables.map(|(name, value)| (name.to_owned(), value))).unwrap();
     let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "example", None, None, "example");
-    stage.broker.client = client_with(&config, Connection::new(None).unwrap(), credentials);
+    stage.broker.client = client_with(&config.aws, Connection::new(None).unwrap(), credentials);
     invoke(&stage).await
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn broker(allowlist: &str, lambda: Lambda) -> Result<Broker, Failure>
     let variables = [("AWS_REGION", "us-east-1"), ("BROKER_ALLOWLIST", allowlist)];
     let config = Config::read(variables.map(|(name, value)| (name.to_owned(), value.to_owned())))?;
     let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "example", None, None, "example");
-    let client = client_with(&config, lambda, credentials);
+    let client = client_with(&config.aws, lambda, credentials);
     let timing = Timing::DEPLOYED;
     let (allowlist, doors, reads_first) = (config.allowlist, config.doors, config.policy_budget);
     Ok(Broker { client, allowlist, doors, audit: Audit::new(std::io::sink()), reads_first, timing })
