@@ -8,6 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::allowlist::Allowlist;
 use crate::connection;
 use crate::event::{Door, Doors};
+use crate::results::Bus;
 
 /// What the environment says.
 #[derive(Debug)]
@@ -18,12 +19,16 @@ pub struct Config {
     pub doors: Doors,
     /// From `BROKER_POLICY_BUDGET`: `on` to read each policy before it is written; left out, `off`.
     pub policy_budget: bool,
+    /// From `BROKER_RESULT_BUS`: the event bus that outcomes are published to; left out, none.
+    pub result_bus: Option<Bus>,
     /// From `AWS_LAMBDA_LOG_LEVEL`. Concerns diagnostics only; audit lines have no level to fall below.
     pub level: LevelFilter,
     /// From `AWS_REGION`.
     pub region: String,
     /// From `AWS_ENDPOINT_URL_LAMBDA` or `AWS_ENDPOINT_URL`, for VPC endpoints and emulators.
     pub endpoint: Option<String>,
+    /// From `AWS_ENDPOINT_URL_EVENTBRIDGE` or `AWS_ENDPOINT_URL`, the same for EventBridge's API.
+    pub events_endpoint: Option<String>,
     /// The contents of `SSL_CERT_FILE`: certificate authorities beside the built-in ones.
     pub extra_roots: Option<Vec<u8>>,
 }
@@ -47,7 +52,8 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-const KNOWN: [&str; 4] = ["BROKER_ALLOWLIST", "BROKER_ALLOWLIST_FILE", "BROKER_SOURCES", "BROKER_POLICY_BUDGET"];
+const KNOWN: [&str; 5] =
+    ["BROKER_ALLOWLIST", "BROKER_ALLOWLIST_FILE", "BROKER_SOURCES", "BROKER_POLICY_BUDGET", "BROKER_RESULT_BUS"];
 
 impl Config {
     /// Reads a set of variables and the files that they name.
@@ -69,23 +75,38 @@ impl Config {
         let given = |name: &'static str| Some((name, get(name).filter(|value| !value.is_empty())?));
         let url = given("AWS_ENDPOINT_URL_LAMBDA").or(given("AWS_ENDPOINT_URL"));
         let endpoint = keep(&mut problems, url.map(|(name, url)| endpoint(name, url)).transpose());
+        let url = given("AWS_ENDPOINT_URL_EVENTBRIDGE").or(given("AWS_ENDPOINT_URL"));
+        let events_endpoint = keep(&mut problems, url.map(|(name, url)| self::endpoint(name, url)).transpose());
+        let result_bus = keep(&mut problems, result_bus(get("BROKER_RESULT_BUS"), region.as_deref()));
         let extra_roots = given("SSL_CERT_FILE").map(|(name, path)| extra_roots(name, path)).transpose();
         let extra_roots = keep(&mut problems, extra_roots);
-        let read = (allowlist, doors, policy_budget, level, region, endpoint, extra_roots);
+        let read = (allowlist, doors, policy_budget, result_bus, level, region, endpoint, events_endpoint, extra_roots);
         let (
             Some(allowlist),
             Some(doors),
             Some(policy_budget),
+            Some(result_bus),
             Some(level),
             Some(region),
             Some(endpoint),
+            Some(events_endpoint),
             Some(extra_roots),
         ) = read
         else {
             return Err(Problems(problems));
         };
         if problems.is_empty() {
-            Ok(Self { allowlist, doors, policy_budget, level, region, endpoint, extra_roots })
+            Ok(Self {
+                allowlist,
+                doors,
+                policy_budget,
+                result_bus,
+                level,
+                region,
+                endpoint,
+                events_endpoint,
+                extra_roots,
+            })
         } else {
             Err(Problems(problems))
         }
@@ -134,6 +155,17 @@ fn policy_budget(text: Option<&str>) -> Result<bool, Vec<String>> {
         None | Some("off") => Ok(false),
         Some("on") => Ok(true),
         Some(_) => Err(vec!["BROKER_POLICY_BUDGET: give `on` or `off`".to_owned()]),
+    }
+}
+
+/// In AWS's environment there is always a region; without one, that is the problem to report.
+fn result_bus(text: Option<&str>, region: Option<&str>) -> Result<Option<Bus>, Vec<String>> {
+    const RULE: &str = "BROKER_RESULT_BUS: give the name of an event bus, or the ARN of one in the broker's own region";
+    let Some(text) = text else { return Ok(None) };
+    match Bus::parse(text, region.unwrap_or_default()) {
+        Some(bus) => Ok(Some(bus)),
+        None if region.is_none() => Ok(None),
+        None => Err(vec![RULE.to_owned()]),
     }
 }
 

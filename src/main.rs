@@ -15,6 +15,7 @@ use permission_broker::broker::Broker;
 use permission_broker::config::Config;
 use permission_broker::connection::Connection;
 use permission_broker::policy::Timing;
+use permission_broker::results::Results;
 use permission_broker::{aws, log};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -53,6 +54,7 @@ async fn serve(config: Config, audit: Audit) -> Result<(), Failure> {
         Some(url) => connection.warm(&url, client).await,
         None => client(),
     };
+    let results = config.result_bus.clone().map(|bus| Results::new(bus, aws::events(&config, connection.another())));
     tracing::info!(rules = config.allowlist.len() as u64, doors = config.doors.names(), "ready");
     let broker = Broker {
         client,
@@ -60,6 +62,7 @@ async fn serve(config: Config, audit: Audit) -> Result<(), Failure> {
         doors: config.doors,
         audit,
         reads_first: config.policy_budget,
+        results,
         timing: Timing::DEPLOYED,
     };
     Ok(runtime::run(&broker).await?)

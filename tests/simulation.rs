@@ -252,9 +252,11 @@ fn broker(aws: &Aws) -> Broker {
         allowlist: Allowlist::parse(r#"{"accounts":["210987654321"]}"#).unwrap(),
         doors: Doors::new([Door::Sqs]),
         policy_budget: false,
+        result_bus: None,
         level: tracing_subscriber::filter::LevelFilter::INFO,
         region: "us-east-1".to_owned(),
         endpoint: Some("http://lambda.invalid".to_owned()),
+        events_endpoint: None,
         extra_roots: None,
     };
     let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "example", None, None, "example");
@@ -265,6 +267,7 @@ fn broker(aws: &Aws) -> Broker {
         doors: config.doors,
         audit: Audit::new(io::sink()),
         reads_first: false,
+        results: None,
         timing: Timing::DEPLOYED,
     }
 }

@@ -19,6 +19,7 @@ use crate::connection::Connection;
 use crate::event::{Door, Doors};
 use crate::policy::Timing;
 use crate::reply::Failure;
+use crate::results::{Bus, Results};
 
 /// The functions and layers that exist in the examples.
 pub const WORLD: &str = include_str!("world.json");
@@ -105,18 +106,9 @@ pub async fn broker(control_plane: &ControlPlane, allowlist: &str, audit: Audit)
     let problems = |problems: Vec<crate::allowlist::Problem>| {
         problems.iter().map(|problem| format!("allowlist: {problem}")).collect::<Vec<_>>().join("\n")
     };
-    let config = Config {
-        allowlist: Allowlist::parse(allowlist).map_err(problems)?,
-        doors: Doors::new(Door::ALL),
-        policy_budget: false,
-        level: tracing_subscriber::filter::LevelFilter::INFO,
-        region: "us-east-1".to_owned(),
-        endpoint: Some(control_plane.start().await?),
-        extra_roots: None,
-    };
-    // The control plane looks for a signature, not at it.
-    let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "example", None, None, "example");
-    let client = aws::client_with(&config, Connection::new(None)?, credentials);
+    let config =
+        Config { allowlist: Allowlist::parse(allowlist).map_err(problems)?, ..config(control_plane.start().await?) };
+    let client = aws::client_with(&config, Connection::new(None)?, credentials());
     // Nobody else writes to this control plane, so there is nothing to wait for.
     let timing = Timing { settle: Duration::ZERO, ..Timing::DEPLOYED };
     Ok(Broker {
@@ -125,6 +117,34 @@ pub async fn broker(control_plane: &ControlPlane, allowlist: &str, audit: Audit)
         doors: config.doors,
         audit,
         reads_first: config.policy_budget,
+        results: None,
         timing,
     })
+}
+
+/// The way to an event bus of a control plane, for a broker that publishes its results.
+pub async fn results(control_plane: &ControlPlane, bus: &str) -> Result<Results, Error> {
+    let config = config(control_plane.start().await?);
+    let bus = Bus::parse(bus, &config.region).ok_or("this is no name of an event bus")?;
+    Ok(Results::new(bus, aws::events_with(&config, Connection::new(None)?, credentials())))
+}
+
+/// The configuration of the examples, but for the allowlist.
+fn config(url: String) -> Config {
+    Config {
+        allowlist: Allowlist::default(),
+        doors: Doors::new(Door::ALL),
+        policy_budget: false,
+        result_bus: None,
+        level: tracing_subscriber::filter::LevelFilter::INFO,
+        region: "us-east-1".to_owned(),
+        endpoint: Some(url.clone()),
+        events_endpoint: Some(url),
+        extra_roots: None,
+    }
+}
+
+/// The control plane looks for a signature, not at it.
+fn credentials() -> Credentials {
+    Credentials::new("AKIAIOSFODNN7EXAMPLE", "example", None, None, "example")
 }
