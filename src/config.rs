@@ -80,6 +80,8 @@ impl Config {
         let result_bus = keep(&mut problems, result_bus(get("BROKER_RESULT_BUS"), region.as_deref()));
         let extra_roots = given("SSL_CERT_FILE").map(|(name, path)| extra_roots(name, path)).transpose();
         let extra_roots = keep(&mut problems, extra_roots);
+        // The general URL is read once for each service, and is one problem.
+        problems.dedup();
         let read = (allowlist, doors, policy_budget, result_bus, level, region, endpoint, events_endpoint, extra_roots);
         let (
             Some(allowlist),
