@@ -5,6 +5,7 @@
 //! [`Recorded`] exists only once the outcome's line is written, and a reply needs one.
 
 mod line;
+mod publication;
 mod sink;
 
 pub(crate) use line::timestamp;
@@ -28,9 +29,11 @@ use crate::read::Read;
 use crate::request::Operation;
 use crate::requester::Requester;
 use crate::resource::Own;
+use crate::results::Outbox;
 use crate::secret::Secrets;
 use crate::statement::Statement;
 use line::{Line, Record};
+pub(crate) use publication::Publication;
 use sink::Sink;
 
 /// Where audit lines go.
@@ -51,12 +54,22 @@ pub(crate) struct Case<'a> {
     /// What no record and no reply may show.
     pub(crate) secrets: Secrets,
     pub(crate) started: Instant,
+    /// Whether only the answer is wanted.
+    pub(crate) dry_run: bool,
+    /// Where its outcomes wait to be published.
+    outbox: Option<&'a Outbox>,
 }
 
 impl<'a> Case<'a> {
     /// A request that starts now.
-    pub(crate) fn new(request_id: &'a str, origin: &'a Origin, own: Option<&'a Own>) -> Self {
-        Self { request_id, origin, own, operation: None, secrets: Secrets::default(), started: Instant::now() }
+    pub(crate) fn new(
+        request_id: &'a str,
+        origin: &'a Origin,
+        own: Option<&'a Own>,
+        outbox: Option<&'a Outbox>,
+    ) -> Self {
+        let (operation, secrets, started) = (None, Secrets::default(), Instant::now());
+        Self { request_id, origin, own, operation, secrets, started, dry_run: false, outbox }
     }
 
     /// Whether its identity or its event id would show a secret of the request.
@@ -224,7 +237,7 @@ impl Audit {
     /// Records a request that is refused before its grant was understood.
     pub(crate) fn refused(&self, case: &Case<'_>, faults: Vec<Fault>) -> Result<Recorded, Unrecorded> {
         let code = faults.first().map_or(Code::Internal, |fault| fault.code);
-        self.write(&Line::new(Record::Outcome, case).ended(Err(code)).faults(&faults))?;
+        self.end(case, &Line::new(Record::Outcome, case).ended(Err(code)).faults(&faults), None)?;
         Ok(Recorded { verdict: Verdict { broken: faults.len(), faults, ..Verdict::of(case, Err(code)) } })
     }
 
@@ -239,7 +252,7 @@ impl Audit {
         let resource = asked.target().arn(own);
         let statement_id = asked.statement_id(own);
         let line = Line::new(Record::Outcome, case).refusal(&refusal);
-        self.write(&line.asked(&asked, &resource, &statement_id))?;
+        self.end(case, &line.asked(&asked, &resource, &statement_id), None)?;
         let (resource, statement_id) = (Some(resource), Some(statement_id.as_str().to_owned()));
         Ok(Recorded { verdict: Verdict { resource, statement_id, ..Verdict::of_refusal(case, refusal) } })
     }
@@ -248,7 +261,7 @@ impl Audit {
     pub(crate) fn read_denied(&self, case: &Case<'_>, denied: Denied<Read>, own: &Own) -> Result<Recorded, Unrecorded> {
         let Denied { asked, refusal } = denied;
         let resource = asked.target().arn(own);
-        self.write(&Line::new(Record::Outcome, case).refusal(&refusal).read(&asked, &resource))?;
+        self.end(case, &Line::new(Record::Outcome, case).refusal(&refusal).read(&asked, &resource), None)?;
         Ok(Recorded { verdict: Verdict { resource: Some(resource), ..Verdict::of_refusal(case, refusal) } })
     }
 
@@ -282,13 +295,14 @@ impl Audit {
     ) -> Result<Recorded, Unrecorded> {
         written.withhold(&case.secrets);
         let ending = written.ending();
-        self.write(&Line::new(Record::Outcome, case).ended(ending).approved(approved).written(&written))?;
+        let fingerprint = written.statement.as_ref().map(Statement::fingerprint);
+        let line = Line::new(Record::Outcome, case).ended(ending).approved(approved).written(&written);
+        self.end(case, &line, fingerprint.as_ref())?;
         let statement = match (&written.statement, case.own) {
             (Some(statement), Some(own)) => Some(statement.shown(own)),
             _ => None,
         };
         let statement = statement.filter(|shown| !case.secrets.are_in(shown.get()));
-        let fingerprint = written.statement.as_ref().map(Statement::fingerprint);
         let (revision_id, policy, blamed) = (written.revision_id, written.policy, written.blamed);
         let verdict = Verdict { unclear: written.unclear, ..Verdict::of(case, ending).approved(approved) };
         Ok(Recorded { verdict: Verdict { statement, fingerprint, revision_id, policy, blamed, ..verdict } })
@@ -305,7 +319,7 @@ impl Audit {
         written.withhold(&case.secrets);
         let ending = written.ending();
         let line = Line::new(Record::Outcome, case).ended(ending).admitted(admitted).written(&written);
-        self.write(&line)?;
+        self.end(case, &line, None)?;
         let verdict = Verdict {
             resource: Some(admitted.resource().to_owned()),
             rule: Some(admitted.rule().into()),
@@ -317,8 +331,28 @@ impl Audit {
         Ok(Recorded { verdict })
     }
 
+    /// Records that results could not be published, or are not known to be.
+    pub(crate) fn unpublished(&self, publication: &Publication<'_>) -> Result<(), Unrecorded> {
+        self.write_bytes(publication.to_bytes())
+    }
+
+    /// Writes an outcome, and puts it aside to be published: what is not on record is not told.
+    fn end(&self, case: &Case<'_>, line: &Line<'_>, stored: Option<&Fingerprint>) -> Result<(), Unrecorded> {
+        self.write(line)?;
+        if let Some(outbox) = case.outbox
+            && let Some(event) = line.event(case, stored)
+        {
+            outbox.put(event);
+        }
+        Ok(())
+    }
+
     fn write(&self, line: &Line<'_>) -> Result<(), Unrecorded> {
-        let bytes = line.to_bytes().map_err(|_| Unrecorded)?;
+        self.write_bytes(line.to_bytes())
+    }
+
+    fn write_bytes(&self, bytes: Result<Vec<u8>, serde_json::Error>) -> Result<(), Unrecorded> {
+        let bytes = bytes.map_err(|_| Unrecorded)?;
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
         sink.write_line(&bytes).map_err(|_| Unrecorded)
     }

@@ -1,4 +1,4 @@
-//! The SDK's client for Lambda, with every setting that matters made in code: the environment cannot
+//! The SDK's clients, with every setting that matters made in code: the environment cannot
 //! switch retries on, leave a call without an end, or make the client panic.
 
 use std::time::Duration;
@@ -8,6 +8,7 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_runtime::invocation_id::InvocationIdInterceptor;
 use aws_runtime::request_info::RequestInfoInterceptor;
 use aws_runtime::user_agent::UserAgentInterceptor;
+use aws_sdk_eventbridge::Client as EventsClient;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_sdk_lambda::config::retry::{ReconnectMode, RetryConfig};
@@ -62,9 +63,38 @@ pub fn client_with(
     http: impl HttpClient + 'static,
     credentials: impl ProvideCredentials + 'static,
 ) -> Client {
+    let shared = shared(&aws.region, aws.endpoint.clone(), http, credentials);
+    Client::from_conf(aws_sdk_lambda::config::Builder::from(&shared).interceptor(Silent).build())
+}
+
+/// What has to be known to build a client for EventBridge, kept until one is needed.
+pub fn events(aws: &Aws, connection: Connection) -> impl Fn() -> EventsClient + Send + Sync + 'static {
+    events_with(aws, connection, EnvironmentVariableCredentialsProvider::new())
+}
+
+/// The same with credentials from elsewhere.
+pub fn events_with(
+    aws: &Aws,
+    connection: Connection,
+    credentials: impl ProvideCredentials + Clone + 'static,
+) -> impl Fn() -> EventsClient + Send + Sync + 'static {
+    let (region, endpoint) = (aws.region.clone(), aws.events_endpoint.clone());
+    move || {
+        let shared = shared(&region, endpoint.clone(), connection.clone(), credentials.clone());
+        EventsClient::from_conf(aws_sdk_eventbridge::config::Builder::from(&shared).interceptor(Silent).build())
+    }
+}
+
+/// What every client has in common.
+fn shared(
+    region: &str,
+    endpoint: Option<String>,
+    http: impl HttpClient + 'static,
+    credentials: impl ProvideCredentials + 'static,
+) -> SdkConfig {
     let mut shared = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(aws.region.clone()))
+        .region(Region::new(region.to_owned()))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         // A connection is kept or dropped by what became of it (`connection`), not by the SDK's guess.
         .retry_config(RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections))
@@ -74,8 +104,8 @@ pub fn client_with(
         )
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .http_client(http);
-    shared.set_endpoint_url(aws.endpoint.clone());
-    Client::from_conf(aws_sdk_lambda::config::Builder::from(&shared.build()).interceptor(Silent).build())
+    shared.set_endpoint_url(endpoint);
+    shared.build()
 }
 
 /// The URL that calls will go to, for opening the connection ahead of the first one.

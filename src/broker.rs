@@ -22,6 +22,7 @@ use crate::read::Read;
 use crate::reply::{self, Answered, Failure};
 use crate::request::{Operation, Request};
 use crate::resource::Own;
+use crate::results::{Outbox, Results};
 use crate::revoke::Revoke;
 
 /// The broker: an allowlist, the doors that are open, the audit, and the way to AWS.
@@ -36,6 +37,8 @@ pub struct Broker {
     pub audit: Audit,
     /// Whether a grant's policy is read before it is written, for its size; from `BROKER_POLICY_BUDGET`.
     pub reads_first: bool,
+    /// Where outcomes are published, if anywhere; from `BROKER_RESULT_BUS`.
+    pub results: Option<Results>,
     /// How long everything may take; in Lambda, [`Timing::DEPLOYED`].
     pub timing: Timing,
 }
@@ -57,13 +60,18 @@ impl Broker {
         let Opened { shape, items } = event::open(event, &self.doors);
         let most_listed = reply::most_listed(items.len());
         let mut answered: Vec<Answered> = Vec::with_capacity(items.len());
+        let outbox = self.results.is_some().then(Outbox::default);
         for item in &items {
-            let answer = self.answer(item, invocation).await.map(|recorded| recorded.listing(most_listed));
+            let answer =
+                self.answer(item, invocation, outbox.as_ref()).await.map(|recorded| recorded.listing(most_listed));
             let stop = shape == Shape::Batch { in_order: true } && !reply::is_done(&answer);
             answered.push(answer);
             if stop {
                 break;
             }
+        }
+        if let (Some(results), Some(outbox)) = (&self.results, outbox) {
+            Box::pin(results.publish(outbox, &self.audit, invocation, self.timing)).await;
         }
         reply::reply(shape, &items, &answered, invocation.request_id)
     }
@@ -72,14 +80,14 @@ impl Broker {
     #[cfg(feature = "local")]
     pub async fn tell(&self, event: &[u8], invocation: &Invocation<'_>, mut each: impl FnMut(Box<RawValue>)) {
         for item in &event::open(event, &self.doors).items {
-            each(reply::told(&self.answer(item, invocation).await, invocation.request_id));
+            each(reply::told(&self.answer(item, invocation, None).await, invocation.request_id));
         }
     }
 
     /// Answers one request. A panic ends this one alone, and is recorded like any other ending.
-    async fn answer(&self, item: &Item<'_>, invocation: &Invocation<'_>) -> Answered {
+    async fn answer(&self, item: &Item<'_>, invocation: &Invocation<'_>, outbox: Option<&Outbox>) -> Answered {
         let own = Own::parse(invocation.function_arn);
-        let mut case = Case::new(invocation.request_id, &item.origin, own.as_ref());
+        let mut case = Case::new(invocation.request_id, &item.origin, own.as_ref(), outbox);
         let line = AssertUnwindSafe(self.line(item, &mut case, invocation.deadline)).catch_unwind();
         match line.await {
             Ok(answered) => answered,
@@ -104,6 +112,7 @@ impl Broker {
             Err(fault) => return self.audit.refused(case, vec![fault]),
         };
         case.operation = request.operation;
+        case.dry_run = request.dry_run;
         case.secrets = request.secrets().clone();
         if case.shows_a_secret() {
             const RULE: &str = "the token is a secret, and the event repeats it, where it would be shown";

@@ -8,6 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::allowlist::Allowlist;
 use crate::connection;
 use crate::event::{Door, Doors};
+use crate::results::Bus;
 
 /// What the environment says.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct Config {
     pub doors: Doors,
     /// From `BROKER_POLICY_BUDGET`: `on` to read each policy before it is written; left out, `off`.
     pub policy_budget: bool,
+    /// From `BROKER_RESULT_BUS`: the event bus that outcomes are published to; left out, none.
+    pub result_bus: Option<Bus>,
     /// From `AWS_LAMBDA_LOG_LEVEL`. Concerns diagnostics only; audit lines have no level to fall below.
     pub level: LevelFilter,
     /// Where AWS is.
@@ -31,6 +34,8 @@ pub struct Aws {
     pub region: String,
     /// From `AWS_ENDPOINT_URL_LAMBDA` or `AWS_ENDPOINT_URL`, for VPC endpoints and emulators.
     pub endpoint: Option<String>,
+    /// From `AWS_ENDPOINT_URL_EVENTBRIDGE` or `AWS_ENDPOINT_URL`, the same for EventBridge's API.
+    pub events_endpoint: Option<String>,
     /// The contents of `SSL_CERT_FILE`: certificate authorities beside the built-in ones.
     pub extra_roots: Option<Vec<u8>>,
 }
@@ -73,7 +78,8 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-const KNOWN: [&str; 4] = ["BROKER_ALLOWLIST", "BROKER_ALLOWLIST_FILE", "BROKER_SOURCES", "BROKER_POLICY_BUDGET"];
+const KNOWN: [&str; 5] =
+    ["BROKER_ALLOWLIST", "BROKER_ALLOWLIST_FILE", "BROKER_SOURCES", "BROKER_POLICY_BUDGET", "BROKER_RESULT_BUS"];
 
 impl Aws {
     /// Reads what a connection needs, so that it can be opened while [`Config::with`] reads the rest.
@@ -81,12 +87,19 @@ impl Aws {
         let mut problems = Vec::new();
         let region = environment.given("AWS_REGION").map(|(_, region)| region.to_owned());
         let region = keep(&mut problems, region.ok_or(vec!["AWS_REGION: missing; Lambda sets it".to_owned()]));
-        let url = environment.given("AWS_ENDPOINT_URL_LAMBDA").or(environment.given("AWS_ENDPOINT_URL"));
-        let endpoint = keep(&mut problems, url.map(|(name, url)| endpoint(name, url)).transpose());
+        let mut endpoint = |service| {
+            let url = environment.given(service).or(environment.given("AWS_ENDPOINT_URL"));
+            keep(&mut problems, url.map(|(name, url)| endpoint(name, url)).transpose())
+        };
+        let endpoints = (endpoint("AWS_ENDPOINT_URL_LAMBDA"), endpoint("AWS_ENDPOINT_URL_EVENTBRIDGE"));
+        // The general URL is read once for each service, and is one problem.
+        problems.dedup();
         let extra_roots = environment.given("SSL_CERT_FILE").map(|(name, path)| extra_roots(name, path)).transpose();
         let extra_roots = keep(&mut problems, extra_roots);
-        match (region, endpoint, extra_roots) {
-            (Some(region), Some(endpoint), Some(extra_roots)) => Ok(Self { region, endpoint, extra_roots }),
+        match (region, endpoints, extra_roots) {
+            (Some(region), (Some(endpoint), Some(events_endpoint)), Some(extra_roots)) => {
+                Ok(Self { region, endpoint, events_endpoint, extra_roots })
+            }
             _ => Err(Problems(problems)),
         }
     }
@@ -111,13 +124,18 @@ impl Config {
         let allowlist = keep(&mut problems, allowlist(get("BROKER_ALLOWLIST"), get("BROKER_ALLOWLIST_FILE")));
         let doors = keep(&mut problems, doors(get("BROKER_SOURCES")));
         let policy_budget = keep(&mut problems, policy_budget(get("BROKER_POLICY_BUDGET")));
+        let region = aws.as_ref().ok().map(|aws| aws.region.as_str());
+        let result_bus = keep(&mut problems, result_bus(get("BROKER_RESULT_BUS"), region));
         let level = keep(&mut problems, level(get("AWS_LAMBDA_LOG_LEVEL")));
         let aws = keep(&mut problems, aws.map_err(|Problems(found)| found));
-        match (allowlist, doors, policy_budget, level, aws) {
-            (Some(allowlist), Some(doors), Some(policy_budget), Some(level), Some(aws)) if problems.is_empty() => {
-                Ok(Self { allowlist, doors, policy_budget, level, aws })
-            }
-            _ => Err(Problems(problems)),
+        let read = (allowlist, doors, policy_budget, result_bus, level, aws);
+        let (Some(allowlist), Some(doors), Some(policy_budget), Some(result_bus), Some(level), Some(aws)) = read else {
+            return Err(Problems(problems));
+        };
+        if problems.is_empty() {
+            Ok(Self { allowlist, doors, policy_budget, result_bus, level, aws })
+        } else {
+            Err(Problems(problems))
         }
     }
 }
@@ -164,6 +182,17 @@ fn policy_budget(text: Option<&str>) -> Result<bool, Vec<String>> {
         None | Some("off") => Ok(false),
         Some("on") => Ok(true),
         Some(_) => Err(vec!["BROKER_POLICY_BUDGET: give `on` or `off`".to_owned()]),
+    }
+}
+
+/// In AWS's environment there is always a region; without one, that is the problem to report.
+fn result_bus(text: Option<&str>, region: Option<&str>) -> Result<Option<Bus>, Vec<String>> {
+    const RULE: &str = "BROKER_RESULT_BUS: give the name of an event bus, or the ARN of one in the broker's own region";
+    let Some(text) = text else { return Ok(None) };
+    match Bus::parse(text, region.unwrap_or_default()) {
+        Some(bus) => Ok(Some(bus)),
+        None if region.is_none() => Ok(None),
+        None => Err(vec![RULE.to_owned()]),
     }
 }
 

@@ -123,6 +123,11 @@ impl Connection {
         Ok(Self(Arc::new(Inner { tls: TlsConnector::from(Arc::new(config)), kept: Mutex::new(None) })))
     }
 
+    /// A further connection, for another service of AWS: with the same TLS, and not opened before it is needed.
+    pub fn another(&self) -> Self {
+        Self(Arc::new(Inner { tls: self.0.tls.clone(), kept: Mutex::new(None) }))
+    }
+
     /// Opens the connection ahead of the first request, and does something else while AWS works out its
     /// part of the handshake. A failure only costs the head start.
     ///

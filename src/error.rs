@@ -93,6 +93,7 @@ codes! {
     TooLarge = "too_large", Malformed, 413, "too large";
     UnknownEvent = "unknown_event", Malformed, 400, "an event that fits no door";
     AmbiguousEvent = "ambiguous_event", Malformed, 400, "an event that fits more than one door or identity";
+    OwnResult = "own_result", Malformed, 400, "a result of the broker's own, not a request";
     MethodNotAllowed = "method_not_allowed", Malformed, 405, "neither a POST nor a GET";
     InvalidBody = "invalid_body", Malformed, 400, "an unreadable body";
     UnknownField = "unknown_field", Malformed, 400, "an unknown field";

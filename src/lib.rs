@@ -35,6 +35,7 @@
 //! | `inventory` | a policy, told to a person |
 //! | [`audit`] | the two records |
 //! | [`reply`] | the answer in the source's shape |
+//! | [`results`] | outcomes as events on a bus, for whoever follows without reading logs |
 //! | [`error`], [`outcome`] | every ending: one table |
 //! | [`config`], [`connection`], [`log`] | the start: the client, environment, HTTP side, diagnostics |
 //! | `local` | the embedded control plane and the command line; not in the deployed binary |
@@ -65,6 +66,7 @@ pub mod reply;
 pub mod request;
 pub mod requester;
 pub mod resource;
+pub mod results;
 pub mod revoke;
 mod secret;
 mod statement;

@@ -15,6 +15,7 @@ use permission_broker::broker::Broker;
 use permission_broker::config::{Aws, Config, Environment, Problems};
 use permission_broker::connection::Connection;
 use permission_broker::policy::Timing;
+use permission_broker::results::Results;
 use permission_broker::{aws, log};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -66,6 +67,7 @@ async fn serve(environment: Environment, audit: Audit) -> Result<(), Failure> {
 /// All that the start needs no connection for.
 fn ready(environment: &Environment, aws: Aws, connection: Connection, audit: Audit) -> Result<Broker, Problems> {
     let config = Config::with(environment, Ok(aws))?;
+    let results = config.result_bus.map(|bus| Results::new(bus, aws::events(&config.aws, connection.another())));
     let client = aws::client(&config.aws, connection);
     Ok(Broker {
         client,
@@ -73,6 +75,7 @@ fn ready(environment: &Environment, aws: Aws, connection: Connection, audit: Aud
         doors: config.doors,
         audit,
         reads_first: config.policy_budget,
+        results,
         timing: Timing::DEPLOYED,
     })
 }

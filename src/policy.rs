@@ -39,6 +39,7 @@ use crate::statement::Statement;
 pub(crate) use add::add;
 pub use budget::{Budget, Timing};
 use call::Answer;
+pub(crate) use call::{shown, word};
 pub(crate) use fill::Fill;
 pub use fill::MOST_BYTES;
 pub(crate) use preview::{preview, preview_revoke};

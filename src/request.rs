@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::error::{Broken, Code, Fault};
 use crate::grant::Fingerprint;
 use crate::json::{self, NotAnObject, Object};
+use crate::results;
 use crate::secret::Secrets;
 
 /// The largest request document, in bytes. Its longest parameter may have 10,000 characters.
@@ -105,6 +106,9 @@ impl<'a> Request<'a> {
             }
             NotAnObject::OtherType => Fault::new("", Code::NotAnObject, "the request is a JSON object"),
         })?;
+        if results::is_result(&object) {
+            return Err(results::own());
+        }
         let parameters = object.object("parameters");
         let secrets = Secrets::of(&object, parameters.as_ref());
         let shown = secrets.stand_elsewhere(&object, parameters.as_ref());

@@ -77,8 +77,8 @@ fn every_problem_is_reported_at_once() {
     let of = |sentence: &String| sentence.split(": ").take(2).collect::<Vec<_>>().join(": ");
     let places: Vec<String> = found.sentences().iter().map(of).collect();
     let wanted = [
-        "BROKER_SOURCE: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_SOURCES, BROKER_POLICY_BUDGET",
-        "BROKER_: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_SOURCES, BROKER_POLICY_BUDGET",
+        "BROKER_SOURCE: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_SOURCES, BROKER_POLICY_BUDGET, BROKER_RESULT_BUS",
+        "BROKER_: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_SOURCES, BROKER_POLICY_BUDGET, BROKER_RESULT_BUS",
         "BROKER_ALLOWLIST: /0/accounts/0",
         "BROKER_ALLOWLIST: /0/organizations/0",
         "BROKER_ALLOWLIST: /1/id",
@@ -209,6 +209,65 @@ fn an_endpoint_is_a_url_of_http() {
     assert_eq!(both(own), Ok(Some(own.to_owned())), "the service's own variable goes before the general one");
     assert_eq!(both(""), Ok(Some(general.to_owned())), "an empty variable is none");
     assert_eq!(endpoint(&[("AWS_ENDPOINT_URL_LAMBDA", ""), ("AWS_ENDPOINT_URL", "")]), Ok(None));
+}
+
+#[test]
+fn the_bus_is_a_name_or_an_arn_of_this_region() {
+    let bus = |value: &str| with(&[("BROKER_RESULT_BUS", value)]).map(|config| config.result_bus);
+    assert_eq!(with(&[]).expect("it is optional").result_bus, None);
+    let arn = |name: &str| format!("arn:aws:events:us-east-1:123456789012:event-bus/{name}");
+    let longest = "x".repeat(256);
+    let good = ["default", "team/outcomes", "a.b_c-D", "aws", &longest, &arn("default"), &arn(&longest)];
+    for value in good {
+        assert_eq!(bus(value).expect(value).expect("a bus").as_str(), value);
+    }
+    let bad = [
+        "",
+        " ",
+        "out comes",
+        "outcomes,",
+        "outcomes\n",
+        "caf\u{e9}",
+        "aws.partner/example.com/1",
+        &"x".repeat(257),
+        &arn(""),
+        &arn(&"x".repeat(257)),
+        &arn("x:y"),
+        &arn("aws.partner/x"),
+        "arn:aws:events:eu-west-1:123456789012:event-bus/x",
+        "arn:aws:events::123456789012:event-bus/x",
+        "arn:aws:events:us-east-1:12345678901:event-bus/x",
+        "arn:aws:events:us-east-1::event-bus/x",
+        "arn:aws:sqs:us-east-1:123456789012:event-bus/x",
+        "arn:aws:events:us-east-1:123456789012:rule/x",
+        "arn:AWS:events:us-east-1:123456789012:event-bus/x",
+        "arn::events:us-east-1:123456789012:event-bus/x",
+        "arn:aws:events:us-east-1:123456789012",
+        "arn:",
+    ];
+    for value in bad {
+        let found = bus(value).expect_err(value);
+        assert!(found.len() == 1 && found[0].starts_with("BROKER_RESULT_BUS: give "), "{value}: {found:?}");
+    }
+    // Without a region, that is what is wrong.
+    let none = Config::read(owned(&[ALLOWLIST, ("BROKER_RESULT_BUS", &arn("x"))])).expect_err("no region");
+    assert_eq!(none.sentences(), ["AWS_REGION: missing; Lambda sets it"]);
+}
+
+#[test]
+fn each_service_has_its_own_endpoint() {
+    let (lambda, events, both) = ("http://lambda.example.com", "http://events.example.com", "http://both.example.com");
+    let of =
+        |variables: &[(&str, &str)]| with(variables).map(|config| (config.aws.endpoint, config.aws.events_endpoint));
+    let some = |url: &str| Some(url.to_owned());
+    assert_eq!(of(&[]), Ok((None, None)));
+    assert_eq!(of(&[("AWS_ENDPOINT_URL", both)]), Ok((some(both), some(both))));
+    assert_eq!(of(&[("AWS_ENDPOINT_URL_LAMBDA", lambda)]), Ok((some(lambda), None)));
+    let all =
+        [("AWS_ENDPOINT_URL_EVENTBRIDGE", events), ("AWS_ENDPOINT_URL_LAMBDA", lambda), ("AWS_ENDPOINT_URL", both)];
+    assert_eq!(of(&all), Ok((some(lambda), some(events))));
+    let bad = [("AWS_ENDPOINT_URL_EVENTBRIDGE", "ftp://x")];
+    assert_eq!(of(&bad), Err(vec!["AWS_ENDPOINT_URL_EVENTBRIDGE: not an http or https URL".to_owned()]));
 }
 
 #[test]

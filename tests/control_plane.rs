@@ -711,6 +711,7 @@ async fn send_member(lambda: &Lambda, operation: Operation, member: &str, value:
         Operation::RemovePermission => without(&function(name), sid),
         Operation::AddLayerVersionPermission | Operation::GetLayerVersionPolicy => layer(layer_name, "1"),
         Operation::RemoveLayerVersionPermission => without(&layer(layer_name, "1"), sid),
+        Operation::PutEvents => panic!("its members are looked at in `results`"),
     };
     let target = match member {
         "Qualifier" => with(&target, member, value),

@@ -152,6 +152,7 @@ const TABLE: &[Row] = &[
     event("eventbridge-denied-organization.json", &[asked(BUS, FUNCTION, "denied", &["organization_not_allowed"])]),
     event("eventbridge-failed-layer-version.json", &[asked(BUS, LAYER, "failed", &["target_not_found"])]),
     event("eventbridge-grant-rule.json", &[asked(BUS, FUNCTION, "granted", &[])]),
+    event("eventbridge-rejected-own-result.json", &[asked(NOBODY, None, "rejected", &["own_result"])]),
     event("eventbridge-rejected-unknown-field.json", &[asked(BUS, FUNCTION, "rejected", &["unknown_field"])]),
     http("function-url-denied-anonymous.json", 401, &[asked(NOBODY, None, "denied", &["unauthenticated"])]),
     http("function-url-grant-sns.json", 201, &[asked(ALICE, FUNCTION, "granted", &[])]),

@@ -251,6 +251,7 @@ fn broker(aws: &Aws) -> Broker {
     let place = config::Aws {
         region: "us-east-1".to_owned(),
         endpoint: Some("http://lambda.invalid".to_owned()),
+        events_endpoint: None,
         extra_roots: None,
     };
     let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "example", None, None, "example");
@@ -261,6 +262,7 @@ fn broker(aws: &Aws) -> Broker {
         doors: Doors::new([Door::Sqs]),
         audit: Audit::new(io::sink()),
         reads_first: false,
+        results: None,
         timing: Timing::DEPLOYED,
     }
 }

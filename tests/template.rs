@@ -37,6 +37,9 @@ fn the_broker_starts_with_the_variables_that_it_is_given() {
     assert!(!read(&[ALLOWLIST, ("PolicyBudget", "off")]).expect("a working environment").policy_budget);
     let config = read(&[ALLOWLIST, ("Doors", "direct")]).expect("a working environment");
     assert_eq!(config.doors, Doors::new([Door::Direct]));
+    assert_eq!(config.result_bus, None, "off where it is not asked for");
+    let config = read(&[ALLOWLIST, ("ResultBus", "outcomes")]).expect("a working environment");
+    assert_eq!(config.result_bus.expect("a bus").as_str(), "outcomes");
     // The file of a layer exists in Lambda only; that it is missed here is all there is to say.
     let problems = read(&[LAYER]).expect_err("no layer here");
     assert!(problems.len() == 1 && problems[0].starts_with("BROKER_ALLOWLIST_FILE: cannot be read"), "{problems:?}");

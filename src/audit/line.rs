@@ -3,6 +3,8 @@
 //! Everything in it was validated, stamped by AWS, or is ours; long values are cut and say so. The
 //! field names are a closed list, so nothing new slips into the log.
 
+mod event;
+
 use std::borrow::Cow;
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -27,7 +29,7 @@ const MOST_VALUE: usize = 2048;
 const MOST_REASON: usize = 1024;
 
 /// Most bytes of an id or an action; AWS's own are far shorter.
-const MOST_WORD: usize = 256;
+pub(super) const MOST_WORD: usize = 256;
 
 /// Most broken rules, and most allowlist rules, that one record lists.
 const MOST_LISTED: usize = 20;
@@ -82,6 +84,9 @@ pub(super) struct Line<'a> {
     written: Option<Calls<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<f64>,
+    /// The outcome, of which the line shows the word.
+    #[serde(skip)]
+    ended: Option<Outcome>,
 }
 
 /// What is asked for; of a grant, every party that it names.
@@ -192,6 +197,7 @@ impl<'a> Line<'a> {
             rules_checked: None,
             written: None,
             duration_ms: duration,
+            ended: None,
         }
     }
 
@@ -235,7 +241,8 @@ impl<'a> Line<'a> {
 
     pub(super) fn ended(self, ending: Result<Outcome, Code>) -> Self {
         let Err(code) = ending else {
-            return Self { outcome: ending.ok().map(Outcome::as_str), ..self };
+            let ended = ending.ok();
+            return Self { outcome: ended.map(Outcome::as_str), ended, ..self };
         };
         let (level, decision) = match code.kind() {
             Kind::Malformed | Kind::Invalid | Kind::Conflict => ("WARN", None),
@@ -246,6 +253,7 @@ impl<'a> Line<'a> {
             level,
             decision,
             outcome: Some(code.kind().outcome().as_str()),
+            ended: Some(code.kind().outcome()),
             code: Some(code.as_str()),
             retryable: Some(code.kind().retryable()),
             ..self
@@ -283,11 +291,17 @@ impl<'a> Line<'a> {
     }
 
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = Vec::with_capacity(1024);
-        self.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Ascii))?;
+        let mut bytes = ascii(self)?;
         bytes.push(b'\n');
         Ok(bytes)
     }
+}
+
+/// A value as ASCII JSON.
+pub(super) fn ascii(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = Vec::with_capacity(1024);
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Ascii))?;
+    Ok(bytes)
 }
 
 impl<'a> Parties<'a> {
@@ -329,7 +343,7 @@ impl serde_json::ser::Formatter for Ascii {
 }
 
 /// A value of bounded length as JSON; a cut one ends with its true length.
-fn cut<'a>(text: impl Into<Cow<'a, str>>, most: usize) -> Cow<'a, str> {
+pub(super) fn cut<'a>(text: impl Into<Cow<'a, str>>, most: usize) -> Cow<'a, str> {
     let text = text.into();
     let mut bytes = 0;
     let end = text.char_indices().find_map(|(at, char)| {
@@ -363,7 +377,7 @@ pub(crate) fn timestamp(now: SystemTime) -> String {
     format!("{}.{:03}Z", seconds.trim_end_matches('Z'), since.subsec_millis())
 }
 
-fn milliseconds(time: Duration) -> f64 {
+pub(super) fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 

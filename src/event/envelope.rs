@@ -12,6 +12,7 @@ use crate::arn::AccountId;
 use crate::error::{Code, Fault};
 use crate::json::{self, Object};
 use crate::requester::{Requester, Text};
+use crate::results;
 
 /// A request over HTTP, payload 1.0 or 2.0.
 pub(super) fn http<'a>(event: &Object<'a>) -> Result<Received<'a>, Fault> {
@@ -117,6 +118,9 @@ pub(super) fn event<'a>(event: &Object<'a>) -> Result<Received<'a>, Fault> {
         return Err(Fault::new("", Code::Unauthenticated, "the event carries no account and source of its sender"));
     };
     let detail = event.get("detail").ok_or(Fault::new("", Code::UnknownEvent, "the event has no detail"))?;
+    if results::is_own(event) {
+        return Err(results::own());
+    }
     // Nobody but AWS can put an event with a source of its own on a bus.
     let of_cloud_trail = event.string("detail-type").as_deref() == Some("AWS API Call via CloudTrail");
     let text = if of_cloud_trail && source.as_str() == "aws.lambda" {
@@ -179,6 +183,9 @@ fn message<'a>(record: &Object<'a>) -> Result<Received<'a>, Fault> {
         Ok(inner) => match door_of(&inner) {
             Ok(Door::EventBridge) => {
                 refuse_duplicates(&inner)?;
+                if results::is_own(&inner) {
+                    return Err(results::own());
+                }
                 let detail =
                     inner.get("detail").ok_or(Fault::new("", Code::UnknownEvent, "the event has no detail"))?;
                 Cow::Owned(detail.get().to_owned())

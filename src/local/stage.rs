@@ -19,6 +19,7 @@ use crate::connection::Connection;
 use crate::event::{Door, Doors};
 use crate::policy::Timing;
 use crate::reply::Failure;
+use crate::results::{Bus, Results};
 
 /// The functions and layers that exist in the examples.
 pub const WORLD: &str = include_str!("world.json");
@@ -106,11 +107,27 @@ pub async fn broker(control_plane: &ControlPlane, allowlist: &str, audit: Audit)
         problems.iter().map(|problem| format!("allowlist: {problem}")).collect::<Vec<_>>().join("\n")
     };
     let allowlist = Allowlist::parse(allowlist).map_err(problems)?;
-    let aws = Aws { region: "us-east-1".to_owned(), endpoint: Some(control_plane.start().await?), extra_roots: None };
-    // The control plane looks for a signature, not at it.
-    let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "example", None, None, "example");
-    let client = aws::client_with(&aws, Connection::new(None)?, credentials);
+    let client = aws::client_with(&place(control_plane).await?, Connection::new(None)?, credentials());
     // Nobody else writes to this control plane, so there is nothing to wait for.
     let timing = Timing { settle: Duration::ZERO, ..Timing::DEPLOYED };
-    Ok(Broker { client, allowlist, doors: Doors::new(Door::ALL), audit, reads_first: false, timing })
+    let doors = Doors::new(Door::ALL);
+    Ok(Broker { client, allowlist, doors, audit, reads_first: false, results: None, timing })
+}
+
+/// The way to an event bus of a control plane, for a broker that publishes its results.
+pub async fn results(control_plane: &ControlPlane, bus: &str) -> Result<Results, Error> {
+    let aws = place(control_plane).await?;
+    let bus = Bus::parse(bus, &aws.region).ok_or("this is no name of an event bus")?;
+    Ok(Results::new(bus, aws::events_with(&aws, Connection::new(None)?, credentials())))
+}
+
+/// Where a control plane is, for every service that it plays.
+async fn place(control_plane: &ControlPlane) -> Result<Aws, Error> {
+    let url = Some(control_plane.start().await?);
+    Ok(Aws { region: "us-east-1".to_owned(), endpoint: url.clone(), events_endpoint: url, extra_roots: None })
+}
+
+/// The control plane looks for a signature, not at it.
+fn credentials() -> Credentials {
+    Credentials::new("AKIAIOSFODNN7EXAMPLE", "example", None, None, "example")
 }

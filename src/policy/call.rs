@@ -189,21 +189,27 @@ fn failed<T, E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(
     error: &SdkError<E, HttpResponse>,
 ) -> Answer<T> {
     let raw = error.raw_response();
-    let status = raw.map_or(0, |raw| raw.status().as_u16());
     let header = |name| raw.and_then(|raw| raw.headers().get(name));
-    let aws_code = error.as_service_error().and_then(|error| error.code()).and_then(word);
+    let (seen, aws_code) = shown(error);
     let failure = match error {
         SdkError::ConstructionFailure(_) => Failure::Final(Code::Internal),
         SdkError::DispatchFailure(_) if was_not_sent(error) => Failure::NotSent,
-        _ => meaning(aws_code.as_deref(), status, header("retry-after")),
+        _ => meaning(aws_code.as_deref(), raw.map_or(0, |raw| raw.status().as_u16()), header("retry-after")),
     };
     let message = error.as_service_error().and_then(|error| error.message()).unwrap_or_default();
     let hint = Hint::of(aws_code.as_deref().unwrap_or_default(), message);
-    let mut seen = if status == 0 { "no answer".to_owned() } else { status.to_string() };
+    Answer { result: Err(failure), seen, request_id: header("x-amzn-requestid").and_then(word), aws_code, hint }
+}
+
+/// An error as the audit shows it, status and AWS's code, and that code alone.
+pub(crate) fn shown<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> (String, Option<String>) {
+    let aws_code = error.as_service_error().and_then(|error| error.code()).and_then(word);
+    let status = error.raw_response().map(|raw| raw.status().as_u16().to_string());
+    let mut seen = status.unwrap_or_else(|| "no answer".to_owned());
     if let Some(code) = &aws_code {
         let _ = write!(seen, " {code}");
     }
-    Answer { result: Err(failure), seen, request_id: header("x-amzn-requestid").and_then(word), aws_code, hint }
+    (seen, aws_code)
 }
 
 /// The table of AWS's errors, by code and, where a proxy or a spoilt answer has none, by status.
@@ -253,7 +259,7 @@ fn was_not_sent(error: &(dyn StdError + 'static)) -> bool {
 }
 
 /// A code or an id of AWS, if it is a plain word: only such text of an answer reaches a log.
-fn word(text: &str) -> Option<String> {
+pub(crate) fn word(text: &str) -> Option<String> {
     let plain =
         !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     plain.then(|| text.to_owned())

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::door::{self, DOORS};
 use crate::support::{Door, Scene, grant, with};
 
-/// Every field that a record may have; a new one has to be put here on purpose.
+/// Every field that the record of a request may have; a new one has to be put here on purpose.
 const FIELDS: [&str; 40] = [
     "action",
     "attempts",

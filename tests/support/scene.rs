@@ -89,6 +89,7 @@ fn operations(plane: &ControlPlane) -> Vec<&'static str> {
         Some(Operation::AddPermission | Operation::AddLayerVersionPermission) => "add",
         Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy) => "read",
         Some(Operation::RemovePermission | Operation::RemoveLayerVersionPermission) => "remove",
+        Some(Operation::PutEvents) => "put",
         None => "other",
     };
     plane.calls().iter().map(|call| name(call.operation)).collect()

@@ -21,19 +21,23 @@ const EVERYTHING: &Setting = &[
     ("TargetFunctions", "partner-*"),
     ("LayerGrants", "true"),
     ("TargetLayers", "shared-*"),
+    ("ResultBus", "outcomes"),
 ];
 
-/// Every setting of the three switches.
+/// Every setting of the four switches.
 fn settings() -> Vec<Vec<(&'static str, &'static str)>> {
     let mut settings = Vec::new();
     for principals in ["", "210987654321,s3.amazonaws.com"] {
         for organizations in ["false", "true"] {
             for layers in ["false", "true"] {
-                settings.push(vec![
-                    ("AllowedPrincipals", principals),
-                    ("OrganizationGrants", organizations),
-                    ("LayerGrants", layers),
-                ]);
+                for bus in ["", "outcomes"] {
+                    settings.push(vec![
+                        ("AllowedPrincipals", principals),
+                        ("OrganizationGrants", organizations),
+                        ("LayerGrants", layers),
+                        ("ResultBus", bus),
+                    ]);
+                }
             }
         }
     }
@@ -80,6 +84,7 @@ fn nothing_is_allowed_that_the_broker_does_not_need() {
         ("logs:CreateLogStream logs:PutLogEvents", json!("<Logs.Arn>")),
         ("sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes", json!("<Requests.Arn>")),
         ("sqs:SendMessage", json!("<InvokeDeadLetters.Arn>")),
+        ("events:PutEvents", json!("arn:aws:events:us-east-1:123456789012:event-bus/outcomes")),
         ("lambda:AddPermission", json!(function)),
         ("lambda:AddPermission", json!(function)),
         ("lambda:RemovePermission", json!(function)),
@@ -113,7 +118,8 @@ fn no_allow_reaches_everything() {
         for statement in statements(&setting, "Allow") {
             for resource in texts(&statement["Resource"]) {
                 assert_ne!(resource, "*", "{statement}");
-                let own = resource.starts_with(&format!("{OWN}:")) || resource.starts_with('<');
+                let own = resource.replace(":events:", ":lambda:").starts_with(&format!("{OWN}:"));
+                let own = own || resource.starts_with('<');
                 assert!(own, "of this account and region: {statement}");
             }
             assert!(
@@ -123,6 +129,21 @@ fn no_allow_reaches_everything() {
             for never in ["NotAction", "NotResource", "NotPrincipal"] {
                 assert!(statement.get(never).is_none(), "{statement}");
             }
+        }
+    }
+}
+
+/// Results go to the one bus, under the broker's own name; without a bus there is no right to any.
+#[test]
+fn results_go_to_their_bus_alone() {
+    for setting in settings() {
+        let allowed = statements(&setting, "Allow");
+        let publishing: Vec<&Value> =
+            allowed.iter().filter(|it| texts(&it["Action"]).iter().any(|action| action.contains("events:"))).collect();
+        assert_eq!(publishing.is_empty(), setting.contains(&("ResultBus", "")), "{setting:?}");
+        for statement in publishing {
+            let source = permission_broker::results::SOURCE;
+            assert_eq!(statement["Condition"], json!({"StringEquals": {"events:source": source}}));
         }
     }
 }

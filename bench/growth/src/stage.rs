@@ -24,7 +24,8 @@ pub(crate) fn broker(allowlist: &str, lambda: Lambda) -> Result<Broker, Failure>
     let client = client_with(&config.aws, lambda, credentials);
     let timing = Timing::DEPLOYED;
     let (allowlist, doors, reads_first) = (config.allowlist, config.doors, config.policy_budget);
-    Ok(Broker { client, allowlist, doors, audit: Audit::new(std::io::sink()), reads_first, timing })
+    let audit = Audit::new(std::io::sink());
+    Ok(Broker { client, allowlist, doors, audit, reads_first, results: None, timing })
 }
 
 /// Hands the broker an event; the reply has to hold a text.

@@ -139,6 +139,8 @@ pub(super) fn rules(operation: Operation) -> &'static [Rule] {
         Operation::AddLayerVersionPermission => ADD_LAYER_VERSION_PERMISSION,
         Operation::RemoveLayerVersionPermission => REMOVE_LAYER_VERSION_PERMISSION,
         Operation::GetLayerVersionPolicy => GET_LAYER_VERSION_POLICY,
+        // Its members are no texts, and are looked at where events are put.
+        Operation::PutEvents => &[],
     }
 }
 

@@ -6,6 +6,7 @@ mod answer;
 mod body;
 mod call;
 mod constraint;
+mod events;
 mod fault;
 mod function;
 mod layer;
@@ -133,6 +134,16 @@ impl ControlPlane {
     /// Forgets the recorded requests.
     pub fn clear_calls(&self) {
         self.state().calls.clear();
+    }
+
+    /// The events that were put on a bus, each as it was sent, in order of arrival.
+    pub fn events(&self) -> Vec<serde_json::Value> {
+        self.state().events.clone()
+    }
+
+    /// Forgets those events.
+    pub fn clear_events(&self) {
+        self.state().events.clear();
     }
 
     /// Queues a fault behind those already queued.

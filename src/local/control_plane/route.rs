@@ -1,4 +1,4 @@
-//! Which of the six operations a method and path mean, and the labels and query members they carry.
+//! Which of the six resource-policy operations a method and path mean, and the labels and query members they carry.
 //! Guarantees that an ARN stays one path segment: the path is split before it is percent-decoded.
 //! It knows no constraint: an empty label is a value like any other here, and is refused later.
 
@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::answer::{AwsError, ErrorName};
 
-/// The six resource-policy operations.
+/// The operations that the control plane knows: the six resource-policy operations, and what goes with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
     /// Adds a statement to a function's, version's or alias's policy.
@@ -21,6 +21,8 @@ pub enum Operation {
     RemoveLayerVersionPermission,
     /// Shows such a policy.
     GetLayerVersionPolicy,
+    /// EventBridge's, for the results that the broker publishes.
+    PutEvents,
 }
 
 impl Operation {
@@ -33,12 +35,13 @@ impl Operation {
             Self::AddLayerVersionPermission => "AddLayerVersionPermission",
             Self::RemoveLayerVersionPermission => "RemoveLayerVersionPermission",
             Self::GetLayerVersionPolicy => "GetLayerVersionPolicy",
+            Self::PutEvents => "PutEvents",
         }
     }
 
     /// Whether an accepted request changes a policy.
     pub fn is_change(self) -> bool {
-        !matches!(self, Self::GetPolicy | Self::GetLayerVersionPolicy)
+        !matches!(self, Self::GetPolicy | Self::GetLayerVersionPolicy | Self::PutEvents)
     }
 }
 

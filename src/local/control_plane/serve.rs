@@ -22,9 +22,10 @@ use super::ControlPlane;
 use super::answer::{Answer, AwsError, ErrorName, fresh_uuid};
 use super::body::ReplyBody;
 use super::call::Call;
+use super::events;
 use super::fault::{FaultKind, spoil};
 use super::request::Request;
-use super::route::{Route, unknown_operation};
+use super::route::{Operation, Route, unknown_operation};
 
 /// More than any request of the six operations can need.
 const BODY_LIMIT: usize = 1 << 20;
@@ -97,7 +98,9 @@ async fn arrive(request: HttpRequest<Incoming>) -> Result<(Call, bool), Reset> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let headers = parts.headers.iter();
     let path = parts.uri.path();
+    let target = parts.headers.get(events::TARGET).map(|value| text(value.as_bytes()));
     let operation = Route::of(parts.method.as_str(), path).map(|route| route.operation);
+    let operation = operation.or_else(|| events::operation(parts.method.as_str(), path, target.as_deref()?));
     let call = Call {
         method: parts.method.to_string(),
         path: path.to_owned(),
@@ -155,6 +158,7 @@ async fn work(plane: ControlPlane, call: Arc<Call>, number: u64, delay: Option<D
         sleep(delay).await;
     }
     let (answer, committed) = match read(&call) {
+        _ if call.operation == Some(Operation::PutEvents) => (events::put(&plane, &call), false),
         Ok(request) => plane.perform(&request).await,
         Err(error) => (error.into(), false),
     };
@@ -165,7 +169,7 @@ async fn work(plane: ControlPlane, call: Arc<Call>, number: u64, delay: Option<D
 /// Authentication comes before everything that looks at the request.
 fn read(call: &Call) -> Result<Request, AwsError> {
     let authorization = call.header("authorization");
-    if !authorization.is_some_and(is_signed_for_lambda) {
+    if !authorization.is_some_and(|header| is_signed_for("lambda", header)) {
         let name = ErrorName::MissingAuthenticationToken;
         return Err(AwsError::new(name, "Missing Authentication Token"));
     }
@@ -175,7 +179,7 @@ fn read(call: &Call) -> Result<Request, AwsError> {
 
 /// The form of a signature for this service. The signature itself is not checked: there is no secret to check it
 /// with. A scope of another service is not recorded and answered like no signature at all.
-fn is_signed_for_lambda(header: &str) -> bool {
+pub(super) fn is_signed_for(service: &str, header: &str) -> bool {
     let Some(fields) = header.strip_prefix("AWS4-HMAC-SHA256 ") else {
         return false;
     };
@@ -185,7 +189,8 @@ fn is_signed_for_lambda(header: &str) -> bool {
     };
     let filled = |name: &str| field(name).is_some_and(|value| !value.is_empty());
     let scope: Vec<&str> = field("Credential").unwrap_or_default().split('/').collect();
-    matches!(scope.as_slice(), [_, _, _, "lambda", "aws4_request"]) && filled("SignedHeaders") && filled("Signature")
+    let fits = matches!(scope.as_slice(), [_, _, _, of, "aws4_request"] if *of == service);
+    fits && filled("SignedHeaders") && filled("Signature")
 }
 
 /// 409 for the statement id that the request names, as far as it can be read.

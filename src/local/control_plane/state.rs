@@ -5,12 +5,14 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use super::answer::{Answer, AwsError, ErrorName};
 use super::call::Calls;
 use super::fault::{ConcurrentUpdates, Faults};
 use super::policy::Policy;
 use super::request::Request;
-use super::route::Operation;
+use super::route::{Operation, unknown_operation};
 use super::world::World;
 use super::{function, layer};
 
@@ -40,6 +42,7 @@ pub(super) fn outcome(world: &World, request: &Request) -> Outcome {
         Operation::AddLayerVersionPermission => layer::add(world, request),
         Operation::RemoveLayerVersionPermission => layer::remove(world, request),
         Operation::GetLayerVersionPolicy => layer::show(world, request),
+        Operation::PutEvents => Err(unknown_operation()),
     };
     outcome.unwrap_or_else(|error| Outcome::read(error.into()))
 }
@@ -60,6 +63,8 @@ pub(super) struct State {
     pub(super) updates: ConcurrentUpdates,
     pub(super) under_way: BTreeSet<String>,
     pub(super) path: Option<PathBuf>,
+    /// The events that were put on a bus, as they were sent.
+    pub(super) events: Vec<Value>,
 }
 
 impl State {
@@ -71,6 +76,7 @@ impl State {
             updates: ConcurrentUpdates::default(),
             under_way: BTreeSet::new(),
             path: None,
+            events: Vec::new(),
         }
     }
 
