@@ -30,6 +30,9 @@ pub struct Allowlist {
     rules: Vec<Rule>,
 }
 
+/// The one that denies everything.
+pub(crate) static NOTHING: Allowlist = Allowlist { rules: Vec::new() };
+
 /// One rule: what may be granted under it, and who may ask.
 #[derive(Debug)]
 struct Rule {

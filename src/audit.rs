@@ -18,7 +18,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::allowlist::{Admitted, Approved, Denied, Refusal};
+use crate::allowlist::{self, Admitted, Allowlist, Approved, Denied, Refusal};
 use crate::asked::Asked;
 use crate::error::{Code, Fault};
 use crate::event::{Door, Origin};
@@ -31,6 +31,7 @@ use crate::requester::Requester;
 use crate::resource::Own;
 use crate::results::Outbox;
 use crate::secret::Secrets;
+use crate::source::Held;
 use crate::statement::Statement;
 use line::{Line, Record};
 pub(crate) use publication::Publication;
@@ -56,6 +57,10 @@ pub(crate) struct Case<'a> {
     pub(crate) started: Instant,
     /// Whether only the answer is wanted.
     pub(crate) dry_run: bool,
+    /// What it is decided by; without one, nothing is allowed.
+    pub(crate) allowlist: &'a Allowlist,
+    /// The same, and how new it is.
+    pub(crate) held: Option<&'a Held>,
     /// Where its outcomes wait to be published.
     outbox: Option<&'a Outbox>,
 }
@@ -66,10 +71,12 @@ impl<'a> Case<'a> {
         request_id: &'a str,
         origin: &'a Origin,
         own: Option<&'a Own>,
+        held: Option<&'a Held>,
         outbox: Option<&'a Outbox>,
     ) -> Self {
         let (operation, secrets, started) = (None, Secrets::default(), Instant::now());
-        Self { request_id, origin, own, operation, secrets, started, dry_run: false, outbox }
+        let allowlist = held.map_or(&allowlist::NOTHING, Held::allowlist);
+        Self { request_id, origin, own, operation, secrets, started, dry_run: false, allowlist, held, outbox }
     }
 
     /// Whether its identity or its event id would show a secret of the request.

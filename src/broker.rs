@@ -10,7 +10,6 @@ use futures_util::FutureExt;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use crate::allowlist::Allowlist;
 use crate::asked::Asked;
 use crate::audit::{Audit, Case};
 use crate::error::{Code, Fault};
@@ -24,13 +23,14 @@ use crate::request::{Operation, Request};
 use crate::resource::Own;
 use crate::results::{Outbox, Results};
 use crate::revoke::Revoke;
+use crate::source::{Held, Source};
 
 /// The broker: an allowlist, the doors that are open, the audit, and the way to AWS.
 pub struct Broker {
     /// The SDK's client for Lambda, with its retries off.
     pub client: Client,
     /// What may be granted.
-    pub allowlist: Allowlist,
+    pub allowlist: Source,
     /// The doors that are open.
     pub doors: Doors,
     /// Where the records go.
@@ -57,13 +57,24 @@ pub struct Invocation<'a> {
 impl Broker {
     /// Answers one event. An error makes Lambda deliver the event again.
     pub async fn handle(&self, event: &[u8], invocation: &Invocation<'_>) -> Result<Box<RawValue>, Failure> {
+        let held = self.allowlist.current().await;
+        self.allowlist.meanwhile(self.handle_under(held.as_deref(), event, invocation)).await
+    }
+
+    /// Answers one event under one allowlist, even if a newer one arrives meanwhile.
+    async fn handle_under(
+        &self,
+        held: Option<&Held>,
+        event: &[u8],
+        invocation: &Invocation<'_>,
+    ) -> Result<Box<RawValue>, Failure> {
         let Opened { shape, items } = event::open(event, &self.doors);
         let most_listed = reply::most_listed(items.len());
         let mut answered: Vec<Answered> = Vec::with_capacity(items.len());
         let outbox = self.results.is_some().then(Outbox::default);
         for item in &items {
-            let answer =
-                self.answer(item, invocation, outbox.as_ref()).await.map(|recorded| recorded.listing(most_listed));
+            let answer = self.answer(item, invocation, held, outbox.as_ref()).await;
+            let answer = answer.map(|recorded| recorded.listing(most_listed));
             let stop = shape == Shape::Batch { in_order: true } && !reply::is_done(&answer);
             answered.push(answer);
             if stop {
@@ -79,15 +90,22 @@ impl Broker {
     /// Answers one event for a person: request by request, in no shape of its source.
     #[cfg(feature = "local")]
     pub async fn tell(&self, event: &[u8], invocation: &Invocation<'_>, mut each: impl FnMut(Box<RawValue>)) {
+        let held = self.allowlist.current().await;
         for item in &event::open(event, &self.doors).items {
-            each(reply::told(&self.answer(item, invocation, None).await, invocation.request_id));
+            each(reply::told(&self.answer(item, invocation, held.as_deref(), None).await, invocation.request_id));
         }
     }
 
     /// Answers one request. A panic ends this one alone, and is recorded like any other ending.
-    async fn answer(&self, item: &Item<'_>, invocation: &Invocation<'_>, outbox: Option<&Outbox>) -> Answered {
+    async fn answer(
+        &self,
+        item: &Item<'_>,
+        invocation: &Invocation<'_>,
+        held: Option<&Held>,
+        outbox: Option<&Outbox>,
+    ) -> Answered {
         let own = Own::parse(invocation.function_arn);
-        let mut case = Case::new(invocation.request_id, &item.origin, own.as_ref(), outbox);
+        let mut case = Case::new(invocation.request_id, &item.origin, own.as_ref(), held, outbox);
         let line = AssertUnwindSafe(self.line(item, &mut case, invocation.deadline)).catch_unwind();
         match line.await {
             Ok(answered) => answered,
@@ -117,6 +135,10 @@ impl Broker {
         if case.shows_a_secret() {
             const RULE: &str = "the token is a secret, and the event repeats it, where it would be shown";
             return self.audit.refused(case, vec![Fault::new("", Code::InvalidEventSourceToken, RULE)]);
+        }
+        if case.held.is_none() {
+            const WHY: &str = "there is no allowlist to decide by: its configuration in AppConfig cannot be read";
+            return self.audit.refused(case, vec![Fault::new("", Code::AllowlistUnavailable, WHY)]);
         }
         // Boxed, so that what is seldom asked for makes no grant wait: a future is as large as its largest state.
         match request.operation {
@@ -148,7 +170,7 @@ impl Broker {
             Ok(grant) => grant,
             Err(faults) => return self.audit.refused(case, faults),
         };
-        let approved = match self.allowlist.decide(grant, received.requester(), own) {
+        let approved = match case.allowlist.decide(grant, received.requester(), own) {
             Ok(approved) => approved,
             Err(denied) => return self.audit.denied(case, *denied, own),
         };
@@ -176,7 +198,7 @@ impl Broker {
             Ok(revoke) => revoke,
             Err(faults) => return self.audit.refused(case, faults),
         };
-        let approved = match self.allowlist.decide_revoke(revoke, received.requester(), own) {
+        let approved = match case.allowlist.decide_revoke(revoke, received.requester(), own) {
             Ok(approved) => approved,
             Err(denied) => return self.audit.denied(case, *denied, own),
         };
@@ -204,15 +226,14 @@ impl Broker {
             Ok(read) => read,
             Err(faults) => return self.audit.refused(case, faults),
         };
-        let admitted = match self.allowlist.decide_read(read, received.requester(), own) {
+        let admitted = match case.allowlist.decide_read(read, received.requester(), own) {
             Ok(admitted) => admitted,
             Err(denied) => return self.audit.read_denied(case, *denied, own),
         };
         let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
         let given = admitted.read().given();
         let Seen { mut written, document } = Box::pin(policy::read(&self.client, given, budget)).await;
-        let statements =
-            document.as_deref().and_then(|text| inventory::of(text, admitted.read(), &self.allowlist, own));
+        let statements = document.as_deref().and_then(|text| inventory::of(text, admitted.read(), case.allowlist, own));
         if document.is_some() && statements.is_none() {
             written = Written { ending: Ending::Not(Code::Unavailable), policy: None, ..written };
         }

@@ -34,7 +34,7 @@ impl Broker {
             Ok(read) => read,
             Err(faults) => return self.audit.refused(case, faults),
         };
-        let admitted = match self.allowlist.decide_read(read, received.requester(), own) {
+        let admitted = match case.allowlist.decide_read(read, received.requester(), own) {
             Ok(admitted) => admitted,
             Err(denied) => return self.audit.read_denied(case, *denied, own),
         };
@@ -100,7 +100,7 @@ impl Broker {
                 parts.push(Part::refused(Some(stored.sid()), Code::PrincipalNotAllowed));
                 continue;
             };
-            let approved = match self.allowlist.decide_carried(grant, own) {
+            let approved = match case.allowlist.decide_carried(grant, own) {
                 Ok(approved) => approved,
                 Err(denied) => {
                     let sid = denied.asked.statement_id(own);

@@ -1,20 +1,24 @@
 //! Configuration from the environment. Every problem is reported at once, nothing has a silent
 //! default, and a misspelt `BROKER_` variable stops the start like a wrong value does.
 
-use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+use std::{fmt, fs, io};
 
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::allowlist::Allowlist;
+use crate::allowlist::{Allowlist, Problem};
 use crate::connection;
 use crate::event::{Door, Doors};
+use crate::extension::{self, Extension};
 use crate::results::Bus;
+use crate::source::Source;
 
 /// What the environment says.
 #[derive(Debug)]
 pub struct Config {
-    /// From `BROKER_ALLOWLIST` (JSON) or `BROKER_ALLOWLIST_FILE` (a path).
-    pub allowlist: Allowlist,
+    /// From `BROKER_ALLOWLIST` (JSON), `BROKER_ALLOWLIST_FILE` (a path) or `BROKER_ALLOWLIST_APPCONFIG` (a name).
+    pub allowlist: Source,
     /// From `BROKER_SOURCES`; left out, all but `direct`.
     pub doors: Doors,
     /// From `BROKER_POLICY_BUDGET`: `on` to read each policy before it is written; left out, `off`.
@@ -78,8 +82,15 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-const KNOWN: [&str; 5] =
-    ["BROKER_ALLOWLIST", "BROKER_ALLOWLIST_FILE", "BROKER_SOURCES", "BROKER_POLICY_BUDGET", "BROKER_RESULT_BUS"];
+const KNOWN: [&str; 7] = [
+    "BROKER_ALLOWLIST",
+    "BROKER_ALLOWLIST_FILE",
+    "BROKER_ALLOWLIST_APPCONFIG",
+    "BROKER_ALLOWLIST_MAX_AGE",
+    "BROKER_SOURCES",
+    "BROKER_POLICY_BUDGET",
+    "BROKER_RESULT_BUS",
+];
 
 impl Aws {
     /// Reads what a connection needs, so that it can be opened while [`Config::with`] reads the rest.
@@ -121,7 +132,7 @@ impl Config {
             }
         }
         let get = |name| environment.get(name);
-        let allowlist = keep(&mut problems, allowlist(get("BROKER_ALLOWLIST"), get("BROKER_ALLOWLIST_FILE")));
+        let allowlist = keep(&mut problems, source(environment));
         let doors = keep(&mut problems, doors(get("BROKER_SOURCES")));
         let policy_budget = keep(&mut problems, policy_budget(get("BROKER_POLICY_BUDGET")));
         let region = aws.as_ref().ok().map(|aws| aws.region.as_str());
@@ -144,21 +155,54 @@ fn keep<T>(problems: &mut Vec<String>, result: Result<T, Vec<String>>) -> Option
     result.map_err(|mut found| problems.append(&mut found)).ok()
 }
 
-fn allowlist(text: Option<&str>, path: Option<&str>) -> Result<Allowlist, Vec<String>> {
-    let (name, text) = match (text, path) {
-        (Some(text), None) => ("BROKER_ALLOWLIST", text.to_owned()),
-        (None, Some(path)) => {
+/// The allowlist, which one of three variables gives.
+fn source(environment: &Environment) -> Result<Source, Vec<String>> {
+    let get = |name| environment.get(name);
+    let most_age = get("BROKER_ALLOWLIST_MAX_AGE");
+    match (get("BROKER_ALLOWLIST"), get("BROKER_ALLOWLIST_FILE"), get("BROKER_ALLOWLIST_APPCONFIG")) {
+        (Some(_), None, None) | (None, Some(_), None) if most_age.is_some() => {
+            Err(vec!["BROKER_ALLOWLIST_MAX_AGE: only what comes from AppConfig has an age".to_owned()])
+        }
+        (Some(text), None, None) => allowlist("BROKER_ALLOWLIST", text),
+        (None, Some(path), None) => {
             let unreadable =
-                |error: std::io::Error| vec![format!("BROKER_ALLOWLIST_FILE: cannot be read: {}", error.kind())];
-            ("BROKER_ALLOWLIST_FILE", std::fs::read_to_string(path).map_err(unreadable)?)
+                |error: io::Error| vec![format!("BROKER_ALLOWLIST_FILE: cannot be read: {}", error.kind())];
+            allowlist("BROKER_ALLOWLIST_FILE", &fs::read_to_string(path).map_err(unreadable)?)
         }
-        (Some(_), Some(_)) => {
-            return Err(vec!["BROKER_ALLOWLIST: give it or BROKER_ALLOWLIST_FILE, not both".to_owned()]);
-        }
-        (None, None) => return Err(vec!["BROKER_ALLOWLIST: missing; give it or BROKER_ALLOWLIST_FILE".to_owned()]),
-    };
-    Allowlist::parse(&text).map_err(|problems| problems.iter().map(|problem| format!("{name}: {problem}")).collect())
+        (None, None, Some(name)) => followed(name, most_age, get("AWS_APPCONFIG_EXTENSION_HTTP_PORT")),
+        (None, None, None) => Err(vec![format!("BROKER_ALLOWLIST: missing; give it{OR}")]),
+        _ => Err(vec![format!("BROKER_ALLOWLIST: give it{OR}, and only one of them")]),
+    }
 }
+
+const OR: &str = ", BROKER_ALLOWLIST_FILE or BROKER_ALLOWLIST_APPCONFIG";
+
+fn allowlist(name: &str, text: &str) -> Result<Source, Vec<String>> {
+    let named = |problems: Vec<Problem>| problems.iter().map(|problem| format!("{name}: {problem}")).collect();
+    Allowlist::parse(text).map(Source::from).map_err(named)
+}
+
+/// What is followed in AppConfig: what it holds is not yet known.
+fn followed(name: &str, most_age: Option<&str>, port: Option<&str>) -> Result<Source, Vec<String>> {
+    const NAME: &str = "BROKER_ALLOWLIST_APPCONFIG: give APPLICATION/ENVIRONMENT/PROFILE, each a name or an id";
+    const AGE: &str = "BROKER_ALLOWLIST_MAX_AGE: give a number of seconds from 60 to 31536000";
+    const PORT: &str = "AWS_APPCONFIG_EXTENSION_HTTP_PORT: not a port";
+    let mut problems = Vec::new();
+    let port = port
+        .filter(|port| !port.is_empty())
+        .map_or(Ok(extension::PORT), |port| port.parse().ok().filter(|port| *port != 0).ok_or(vec![PORT.to_owned()]));
+    let port = keep(&mut problems, port);
+    let seconds = |text: &str| text.parse().ok().filter(|seconds| AGES.contains(seconds)).map(Duration::from_secs);
+    let most_age = keep(&mut problems, most_age.map(|text| seconds(text).ok_or(vec![AGE.to_owned()])).transpose());
+    let extension = Extension::new(name, port.unwrap_or(extension::PORT)).ok_or(vec![NAME.to_owned()]);
+    match (keep(&mut problems, extension), most_age) {
+        (Some(extension), Some(most_age)) if problems.is_empty() => Ok(Source::follow(extension, most_age)),
+        _ => Err(problems),
+    }
+}
+
+/// From what a refresh needs to a year, in seconds.
+const AGES: RangeInclusive<u64> = 60..=31_536_000;
 
 fn doors(text: Option<&str>) -> Result<Doors, Vec<String>> {
     let Some(text) = text else { return Ok(Doors::default()) };

@@ -149,6 +149,7 @@ codes! {
     TimedOut = "timed_out", Transient, 503, "not enough time left";
     OutcomeUnknown = "outcome_unknown", Transient, 503, "the outcome could not be confirmed";
     HalfGranted = "half_granted", Transient, 503, "one of two statements stands, and could not be taken back";
+    AllowlistUnavailable = "allowlist_unavailable", Transient, 503, "no allowlist to decide by";
     AuditUnavailable = "audit_unavailable", Transient, 503, "the audit log cannot be written";
 }
 

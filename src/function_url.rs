@@ -35,7 +35,7 @@ impl Broker {
             Ok(grants) => grants,
             Err(faults) => return self.audit.refused(case, faults),
         };
-        let [url, invoke] = grants.map(|grant| self.allowlist.decide(grant, received.requester(), own));
+        let [url, invoke] = grants.map(|grant| case.allowlist.decide(grant, received.requester(), own));
         let (url, invoke) = match (url, invoke) {
             (Ok(url), Ok(invoke)) => (url, invoke),
             (Err(denied), _) | (_, Err(denied)) => return self.audit.denied(case, *denied, own),

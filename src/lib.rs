@@ -29,6 +29,7 @@
 //! | `carry_forward` | a layer's grants, on its next version too |
 //! | [`revoke`], [`read`] | the same for taking a statement away and for looking |
 //! | [`allowlist`] | the decision |
+//! | [`source`], [`extension`] | where the allowlist comes from |
 //! | [`policy`] | the careful write |
 //! | `secret` | the token, kept out of everything that is shown |
 //! | `statement` | statements, compared by meaning |
@@ -51,6 +52,7 @@ pub mod config;
 pub mod connection;
 pub mod error;
 pub mod event;
+pub mod extension;
 mod function_url;
 pub mod grant;
 mod inventory;
@@ -69,4 +71,5 @@ pub mod resource;
 pub mod results;
 pub mod revoke;
 mod secret;
+pub mod source;
 mod statement;

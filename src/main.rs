@@ -60,6 +60,8 @@ async fn serve(environment: Environment, audit: Audit) -> Result<(), Failure> {
         Some(url) => connection.warm(&url, ready).await,
         None => ready(),
     }?;
+    // What is followed is asked for here, where the CPU is not throttled; if it fails, the first request asks again.
+    let _ = broker.allowlist.current().await;
     tracing::info!(rules = broker.allowlist.len() as u64, doors = broker.doors.names(), "ready");
     Ok(runtime::run(&broker).await?)
 }

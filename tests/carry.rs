@@ -47,7 +47,7 @@ async fn what_the_allowlist_allows_today_is_carried_over_and_the_rest_is_told() 
     let mut scene = granted(&[("partner", json!({ "Principal": PARTNER })), ("organization", everyone)]).await;
     // Since then the organization has left the allowlist.
     let accounts = json!({ "id": "now", "accounts": [PARTNER], "targets": ["layer:common"] });
-    scene.broker.allowlist = permission_broker::allowlist::Allowlist::parse(&accounts.to_string()).unwrap();
+    scene.broker.allowlist = permission_broker::allowlist::Allowlist::parse(&accounts.to_string()).unwrap().into();
     let reply = scene.invoke(&published(&json!({}))).await;
     assert_eq!((reply.failed, reply.outcome()), (false, "granted"));
     let told: Vec<_> =
@@ -137,7 +137,7 @@ async fn a_rule_for_others_carries_nothing() {
         [(json!(["arn:aws:iam::*"]), "denied"), (json!(["eventbridge:123456789012:aws.lambda"]), "granted")]
     {
         let rule = json!({ "accounts": [PARTNER], "requesters": requesters });
-        scene.broker.allowlist = permission_broker::allowlist::Allowlist::parse(&rule.to_string()).unwrap();
+        scene.broker.allowlist = permission_broker::allowlist::Allowlist::parse(&rule.to_string()).unwrap().into();
         assert_eq!(scene.invoke(&published(&json!({}))).await.outcome(), outcome, "{requesters}");
     }
 }

@@ -57,7 +57,10 @@ fn two_variables_are_enough() {
 
 #[test]
 fn each_of_the_two_is_missed() {
-    assert_eq!(without("BROKER_ALLOWLIST"), ["BROKER_ALLOWLIST: missing; give it or BROKER_ALLOWLIST_FILE"]);
+    assert_eq!(
+        without("BROKER_ALLOWLIST"),
+        ["BROKER_ALLOWLIST: missing; give it, BROKER_ALLOWLIST_FILE or BROKER_ALLOWLIST_APPCONFIG"]
+    );
     assert_eq!(without("AWS_REGION"), ["AWS_REGION: missing; Lambda sets it"]);
     assert_eq!(problems(&[("AWS_REGION", "")]), ["AWS_REGION: missing; Lambda sets it"]);
 }
@@ -77,8 +80,8 @@ fn every_problem_is_reported_at_once() {
     let of = |sentence: &String| sentence.split(": ").take(2).collect::<Vec<_>>().join(": ");
     let places: Vec<String> = found.sentences().iter().map(of).collect();
     let wanted = [
-        "BROKER_SOURCE: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_SOURCES, BROKER_POLICY_BUDGET, BROKER_RESULT_BUS",
-        "BROKER_: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_SOURCES, BROKER_POLICY_BUDGET, BROKER_RESULT_BUS",
+        "BROKER_SOURCE: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_ALLOWLIST_APPCONFIG, BROKER_ALLOWLIST_MAX_AGE, BROKER_SOURCES, BROKER_POLICY_BUDGET, BROKER_RESULT_BUS",
+        "BROKER_: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_ALLOWLIST_APPCONFIG, BROKER_ALLOWLIST_MAX_AGE, BROKER_SOURCES, BROKER_POLICY_BUDGET, BROKER_RESULT_BUS",
         "BROKER_ALLOWLIST: /0/accounts/0",
         "BROKER_ALLOWLIST: /0/organizations/0",
         "BROKER_ALLOWLIST: /1/id",
@@ -102,10 +105,16 @@ fn the_allowlist_comes_from_one_place() {
         1
     );
     let both = problems(&[ALLOWLIST, ("BROKER_ALLOWLIST_FILE", text(&one))]);
-    assert_eq!(both, ["BROKER_ALLOWLIST: give it or BROKER_ALLOWLIST_FILE, not both"]);
+    assert_eq!(
+        both,
+        ["BROKER_ALLOWLIST: give it, BROKER_ALLOWLIST_FILE or BROKER_ALLOWLIST_APPCONFIG, and only one of them"]
+    );
     // Set to nothing is set: a deployment whose parameter came out empty should be looked at.
     let both = problems(&[("BROKER_ALLOWLIST", ""), ("BROKER_ALLOWLIST_FILE", text(&one))]);
-    assert_eq!(both, ["BROKER_ALLOWLIST: give it or BROKER_ALLOWLIST_FILE, not both"]);
+    assert_eq!(
+        both,
+        ["BROKER_ALLOWLIST: give it, BROKER_ALLOWLIST_FILE or BROKER_ALLOWLIST_APPCONFIG, and only one of them"]
+    );
 }
 
 #[test]
@@ -160,7 +169,7 @@ fn an_unknown_variable_is_named_but_not_at_length_and_not_raw() {
         assert!(found[0].contains("unknown variable") && !found[0].contains("Canary"), "{}", found[0]);
     }
     let found = problems(&[(&format!("BROKER_{}", "\u{1b}[2J\u{202e}".repeat(100)), "")]);
-    assert!(found[0].is_ascii() && !found[0].contains('\u{1b}') && found[0].len() < 200, "{}", found[0]);
+    assert!(found[0].is_ascii() && !found[0].contains('\u{1b}') && found[0].len() < 300, "{}", found[0]);
     // Of other programs' variables nothing is known, and nothing is asked.
     assert!(with(&[("BROKERS", "x"), ("MY_BROKER_LEVEL", "x"), ("broker_sources", "x")]).is_ok());
 }
@@ -294,4 +303,35 @@ fn further_roots_are_certificates() {
     }
     let found = problems(&[("SSL_CERT_FILE", "/nonexistent.pem")]);
     assert!(found.len() == 1 && found[0].starts_with("SSL_CERT_FILE: cannot be read: "), "{found:?}");
+}
+
+#[test]
+fn appconfig_is_named_by_three_parts_and_has_an_age() {
+    let followed = |variables: &[(&str, &str)]| {
+        let all = owned(&[REGION]).into_iter().chain(owned(variables));
+        Config::read(all).map(|config| config.allowlist.len()).map_err(|problems| problems.sentences().to_vec())
+    };
+    const NAME: (&str, &str) = ("BROKER_ALLOWLIST_APPCONFIG", "broker/live/allowlist");
+    assert_eq!(followed(&[NAME]), Ok(0), "nothing is allowed before it was read");
+    for age in ["60", "31536000"] {
+        assert_eq!(followed(&[NAME, ("BROKER_ALLOWLIST_MAX_AGE", age)]), Ok(0), "{age}");
+    }
+    for age in ["", "59", "31536001", "-60", "1h", "60.0"] {
+        let found = followed(&[NAME, ("BROKER_ALLOWLIST_MAX_AGE", age)]).unwrap_err();
+        assert_eq!(found, ["BROKER_ALLOWLIST_MAX_AGE: give a number of seconds from 60 to 31536000"], "{age:?}");
+    }
+    for port in ["1", "65535", ""] {
+        assert_eq!(followed(&[NAME, ("AWS_APPCONFIG_EXTENSION_HTTP_PORT", port)]), Ok(0), "{port}");
+    }
+    for port in ["0", "65536", "x"] {
+        let found = followed(&[NAME, ("AWS_APPCONFIG_EXTENSION_HTTP_PORT", port)]).unwrap_err();
+        assert_eq!(found, ["AWS_APPCONFIG_EXTENSION_HTTP_PORT: not a port"], "{port:?}");
+    }
+    for name in ["", "allowlist", "a/b/c/d", "a/b/../c"] {
+        let found = followed(&[("BROKER_ALLOWLIST_APPCONFIG", name)]).unwrap_err();
+        assert_eq!(found, ["BROKER_ALLOWLIST_APPCONFIG: give APPLICATION/ENVIRONMENT/PROFILE, each a name or an id"]);
+    }
+    assert!(followed(&[NAME, ALLOWLIST]).unwrap_err()[0].ends_with("and only one of them"));
+    let found = followed(&[ALLOWLIST, ("BROKER_ALLOWLIST_MAX_AGE", "60")]).unwrap_err();
+    assert_eq!(found, ["BROKER_ALLOWLIST_MAX_AGE: only what comes from AppConfig has an age"]);
 }

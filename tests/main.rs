@@ -9,6 +9,7 @@
 )]
 
 mod allowlist;
+mod appconfig;
 mod audit;
 mod carry;
 mod cli;

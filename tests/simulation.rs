@@ -258,7 +258,7 @@ fn broker(aws: &Aws) -> Broker {
     let client = aws::client_with(&place, aws.clone(), credentials);
     Broker {
         client,
-        allowlist: Allowlist::parse(r#"{"accounts":["210987654321"]}"#).unwrap(),
+        allowlist: Allowlist::parse(r#"{"accounts":["210987654321"]}"#).unwrap().into(),
         doors: Doors::new([Door::Sqs]),
         audit: Audit::new(io::sink()),
         reads_first: false,

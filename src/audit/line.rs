@@ -21,6 +21,7 @@ use crate::grant::{Fingerprint, Grant, RevisionId, StatementId};
 use crate::outcome::Outcome;
 use crate::policy::{Fill, Written};
 use crate::read::Read;
+use crate::source::Held;
 
 /// Most bytes of one value, as JSON; a source ARN may have 10,000 characters.
 const MOST_VALUE: usize = 2048;
@@ -82,6 +83,10 @@ pub(super) struct Line<'a> {
     rules_checked: Option<usize>,
     #[serde(flatten)]
     written: Option<Calls<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowlist_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowlist_age_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<f64>,
     /// The outcome, of which the line shows the word.
@@ -196,6 +201,8 @@ impl<'a> Line<'a> {
             rules: Vec::new(),
             rules_checked: None,
             written: None,
+            allowlist_version: case.held.and_then(Held::version),
+            allowlist_age_seconds: case.held.and_then(Held::age).map(|age| age.as_secs()),
             duration_ms: duration,
             ended: None,
         }

@@ -111,7 +111,7 @@ pub async fn broker(control_plane: &ControlPlane, allowlist: &str, audit: Audit)
     // Nobody else writes to this control plane, so there is nothing to wait for.
     let timing = Timing { settle: Duration::ZERO, ..Timing::DEPLOYED };
     let doors = Doors::new(Door::ALL);
-    Ok(Broker { client, allowlist, doors, audit, reads_first: false, results: None, timing })
+    Ok(Broker { client, allowlist: allowlist.into(), doors, audit, reads_first: false, results: None, timing })
 }
 
 /// The way to an event bus of a control plane, for a broker that publishes its results.

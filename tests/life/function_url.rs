@@ -344,7 +344,7 @@ async fn both_actions_have_to_be_allowed_before_the_first_is_made() {
     for (action, other) in [(actions[0], actions[1]), (actions[1], actions[0])] {
         let mut scene = Scene::new().await;
         let rule = json!({ "accounts": ["210987654321"], "actions": [action] });
-        scene.broker.allowlist = Allowlist::parse(&rule.to_string()).unwrap();
+        scene.broker.allowlist = Allowlist::parse(&rule.to_string()).unwrap().into();
         let reply = scene.ask(Door::Direct, &url(json!({}))).await;
         assert_eq!(reply.code(), "action_not_allowed");
         let records = scene.records();

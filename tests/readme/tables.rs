@@ -93,10 +93,14 @@ async fn the_audit_fields_are_those_of_real_records() {
         }
     }
     seen.extend(OF_PUBLISHING.map(str::to_owned));
+    seen.extend(OF_APPCONFIG.map(str::to_owned));
     let written = words(&table("The audit", "| field | meaning |"));
     assert_eq!(written.iter().cloned().collect::<BTreeSet<_>>(), seen);
     assert_eq!(written.len(), seen.len(), "each once");
 }
+
+/// What is recorded of an allowlist that is followed: the examples have theirs from a file.
+const OF_APPCONFIG: [&str; 2] = ["allowlistVersion", "allowlistAgeSeconds"];
 
 /// What publishing records: its line is of no example.
 const OF_PUBLISHING: [&str; 2] = ["events", "lost"];

@@ -1,0 +1,180 @@
+//! Where the allowlist comes from: given at the start, or followed in AWS AppConfig.
+//!
+//! AppConfig is asked through the extension of AWS that runs beside the function and answers on loopback. What
+//! was good last is kept: a new version that cannot be read does not replace it, and neither does silence. Until
+//! there is a good one every request is refused. How old the allowlist is, and which version, is in the audit.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::join;
+use tokio::time::timeout;
+
+use crate::allowlist::Allowlist;
+use crate::extension::{Answer, Extension};
+
+/// The extension looks for a new version every 45 seconds by default; asking it more often finds nothing.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// The longest that a start or a request waits for a first allowlist.
+const MOST_WAITING: Duration = Duration::from_secs(1);
+
+/// The longest that a reply waits for the look at a newer version, which was begun with its request.
+const MOST_REFRESHING: Duration = Duration::from_millis(200);
+
+/// The allowlist, or the way to it.
+#[derive(Debug)]
+pub enum Source {
+    /// From `BROKER_ALLOWLIST` or `BROKER_ALLOWLIST_FILE`: the same until the sandbox ends.
+    Given(Arc<Held>),
+    /// From `BROKER_ALLOWLIST_APPCONFIG`.
+    Followed(Followed),
+}
+
+/// An allowlist, and what is known about its being the newest.
+#[derive(Debug)]
+pub struct Held {
+    allowlist: Arc<Allowlist>,
+    version: Option<Box<str>>,
+    seen: Option<SystemTime>,
+}
+
+/// A configuration of AppConfig.
+#[derive(Debug)]
+pub struct Followed {
+    extension: Extension,
+    every: Duration,
+    most_age: Option<Duration>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    held: Option<Arc<Held>>,
+    asked: Option<SystemTime>,
+    /// The version that could not be read, so that it is reported once.
+    refused: Option<Box<str>>,
+}
+
+impl From<Allowlist> for Source {
+    fn from(allowlist: Allowlist) -> Self {
+        Self::Given(Arc::new(Held { allowlist: Arc::new(allowlist), version: None, seen: None }))
+    }
+}
+
+impl Held {
+    /// The allowlist itself.
+    pub fn allowlist(&self) -> &Allowlist {
+        &self.allowlist
+    }
+
+    /// The version that AppConfig gave it, if it comes from there.
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// How long ago AppConfig's extension last said that this is the newest, if it comes from there.
+    pub fn age(&self) -> Option<Duration> {
+        // A clock that was set back makes it no younger than new.
+        self.seen.map(|seen| seen.elapsed().unwrap_or_default())
+    }
+}
+
+impl Source {
+    /// Follows a configuration; no allowlist is used that was seen longer ago than `most_age`.
+    pub fn follow(extension: Extension, most_age: Option<Duration>) -> Self {
+        Self::Followed(Followed { extension, every: EVERY, most_age, state: Mutex::default() })
+    }
+
+    /// Asks before each request, however soon after the last, so that a test need not wait.
+    #[cfg(feature = "local")]
+    pub fn restless(self) -> Self {
+        match self {
+            Self::Followed(followed) => Self::Followed(Followed { every: Duration::ZERO, ..followed }),
+            given => given,
+        }
+    }
+
+    /// How many rules there are now.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Given(held) => held.allowlist.len(),
+            Self::Followed(followed) => followed.usable().map_or(0, |held| held.allowlist.len()),
+        }
+    }
+
+    /// Whether nothing is allowed now.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The allowlist to decide by; none if there is no good one, or only one that is too old.
+    pub async fn current(&self) -> Option<Arc<Held>> {
+        match self {
+            Self::Given(held) => Some(held.clone()),
+            Self::Followed(followed) => match followed.usable() {
+                Some(held) => Some(held),
+                None => {
+                    let _ = timeout(MOST_WAITING, followed.refresh()).await;
+                    followed.usable()
+                }
+            },
+        }
+    }
+
+    /// Does some work, and looks for a newer version meanwhile if it is time to: it serves the next request.
+    pub async fn meanwhile<T>(&self, work: impl Future<Output = T>) -> T {
+        match self {
+            Self::Followed(followed) if followed.is_due() => {
+                join(work, timeout(MOST_REFRESHING, followed.refresh())).await.0
+            }
+            _ => work.await,
+        }
+    }
+}
+
+impl Followed {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn usable(&self) -> Option<Arc<Held>> {
+        let held = self.state().held.clone()?;
+        let too_old = self.most_age.is_some_and(|most| held.age().is_none_or(|age| age > most));
+        (!too_old).then_some(held)
+    }
+
+    fn is_due(&self) -> bool {
+        self.state().asked.is_none_or(|asked| asked.elapsed().is_ok_and(|since| since >= self.every))
+    }
+
+    /// Asks the extension, and holds what it has if that is good.
+    async fn refresh(&self) {
+        self.state().asked = Some(SystemTime::now());
+        match self.extension.ask().await {
+            Ok(answer) => self.take(answer),
+            Err(error) => tracing::warn!(%error, "the allowlist of AppConfig cannot be read"),
+        }
+    }
+
+    fn take(&self, answer: Answer) {
+        let mut state = self.state();
+        let known = state.held.as_ref().filter(|held| held.version.is_some() && held.version == answer.version);
+        let allowlist = match known {
+            Some(held) => held.allowlist.clone(),
+            None => match Allowlist::parse(&answer.text) {
+                Ok(allowlist) => Arc::new(allowlist),
+                Err(problems) => {
+                    if state.refused.is_none() || state.refused != answer.version {
+                        let problems = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                        tracing::error!(problems, version = answer.version.as_deref(), "the new allowlist is not used");
+                    }
+                    state.refused = answer.version.or(Some("".into()));
+                    return;
+                }
+            },
+        };
+        state.refused = None;
+        state.held = Some(Arc::new(Held { allowlist, version: answer.version, seen: Some(SystemTime::now()) }));
+    }
+}
