@@ -4,6 +4,7 @@
 //! field names are a closed list, so nothing new slips into the log.
 
 mod event;
+mod metrics;
 
 use std::borrow::Cow;
 use std::io;
@@ -21,6 +22,7 @@ use crate::grant::{Fingerprint, Grant, RevisionId, StatementId};
 use crate::outcome::Outcome;
 use crate::policy::{Fill, Written};
 use crate::read::Read;
+use metrics::Metrics;
 
 /// Most bytes of one value, as JSON; a source ARN may have 10,000 characters.
 const MOST_VALUE: usize = 2048;
@@ -84,6 +86,8 @@ pub(super) struct Line<'a> {
     written: Option<Calls<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<f64>,
+    #[serde(rename = "_aws", skip_serializing_if = "Option::is_none")]
+    metrics: Option<Metrics>,
     /// The outcome, of which the line shows the word.
     #[serde(skip)]
     ended: Option<Outcome>,
@@ -197,6 +201,7 @@ impl<'a> Line<'a> {
             rules_checked: None,
             written: None,
             duration_ms: duration,
+            metrics: None,
             ended: None,
         }
     }
