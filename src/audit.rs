@@ -40,6 +40,8 @@ use sink::Sink;
 /// Where audit lines go.
 pub struct Audit {
     sink: Mutex<Sink>,
+    /// Whether outcomes carry metrics.
+    metrics: bool,
 }
 
 /// A line could not be written, so what it would have recorded must not happen or be told.
@@ -228,7 +230,12 @@ impl Recorded {
 impl Audit {
     /// An audit that writes to a sink; in Lambda, standard output.
     pub fn new(sink: impl Write + Send + 'static) -> Self {
-        Self { sink: Mutex::new(Sink::new(sink)) }
+        Self { sink: Mutex::new(Sink::new(sink)), metrics: false }
+    }
+
+    /// The same, with metrics in its outcomes or without; from `BROKER_METRICS`.
+    pub fn measuring(self, metrics: bool) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Records that a change is about to be made.
@@ -244,7 +251,7 @@ impl Audit {
     /// Records a request that is refused before its grant was understood.
     pub(crate) fn refused(&self, case: &Case<'_>, faults: Vec<Fault>) -> Result<Recorded, Unrecorded> {
         let code = faults.first().map_or(Code::Internal, |fault| fault.code);
-        self.end(case, &Line::new(Record::Outcome, case).ended(Err(code)).faults(&faults), None)?;
+        self.end(case, Line::new(Record::Outcome, case).ended(Err(code)).faults(&faults), None)?;
         Ok(Recorded { verdict: Verdict { broken: faults.len(), faults, ..Verdict::of(case, Err(code)) } })
     }
 
@@ -259,7 +266,7 @@ impl Audit {
         let resource = asked.target().arn(own);
         let statement_id = asked.statement_id(own);
         let line = Line::new(Record::Outcome, case).refusal(&refusal);
-        self.end(case, &line.asked(&asked, &resource, &statement_id), None)?;
+        self.end(case, line.asked(&asked, &resource, &statement_id), None)?;
         let (resource, statement_id) = (Some(resource), Some(statement_id.as_str().to_owned()));
         Ok(Recorded { verdict: Verdict { resource, statement_id, ..Verdict::of_refusal(case, refusal) } })
     }
@@ -268,7 +275,7 @@ impl Audit {
     pub(crate) fn read_denied(&self, case: &Case<'_>, denied: Denied<Read>, own: &Own) -> Result<Recorded, Unrecorded> {
         let Denied { asked, refusal } = denied;
         let resource = asked.target().arn(own);
-        self.end(case, &Line::new(Record::Outcome, case).refusal(&refusal).read(&asked, &resource), None)?;
+        self.end(case, Line::new(Record::Outcome, case).refusal(&refusal).read(&asked, &resource), None)?;
         Ok(Recorded { verdict: Verdict { resource: Some(resource), ..Verdict::of_refusal(case, refusal) } })
     }
 
@@ -304,7 +311,7 @@ impl Audit {
         let ending = written.ending();
         let fingerprint = written.statement.as_ref().map(Statement::fingerprint);
         let line = Line::new(Record::Outcome, case).ended(ending).approved(approved).written(&written);
-        self.end(case, &line, fingerprint.as_ref())?;
+        self.end(case, line, fingerprint.as_ref())?;
         let statement = match (&written.statement, case.own) {
             (Some(statement), Some(own)) => Some(statement.shown(own)),
             _ => None,
@@ -326,7 +333,7 @@ impl Audit {
         written.withhold(&case.secrets);
         let ending = written.ending();
         let line = Line::new(Record::Outcome, case).ended(ending).admitted(admitted).written(&written);
-        self.end(case, &line, None)?;
+        self.end(case, line, None)?;
         let verdict = Verdict {
             resource: Some(admitted.resource().to_owned()),
             rule: Some(admitted.rule().into()),
@@ -344,8 +351,9 @@ impl Audit {
     }
 
     /// Writes an outcome, and puts it aside to be published: what is not on record is not told.
-    fn end(&self, case: &Case<'_>, line: &Line<'_>, stored: Option<&Fingerprint>) -> Result<(), Unrecorded> {
-        self.write(line)?;
+    fn end(&self, case: &Case<'_>, line: Line<'_>, stored: Option<&Fingerprint>) -> Result<(), Unrecorded> {
+        let line = if self.metrics { line.measured(case) } else { line };
+        self.write(&line)?;
         if let Some(outbox) = case.outbox
             && let Some(event) = line.event(case, stored)
         {

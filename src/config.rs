@@ -23,6 +23,8 @@ pub struct Config {
     pub doors: Doors,
     /// From `BROKER_POLICY_BUDGET`: `on` to read each policy before it is written; left out, `off`.
     pub policy_budget: bool,
+    /// From `BROKER_METRICS`: `on` to write metrics into the audit's outcomes; left out, `off`.
+    pub metrics: bool,
     /// From `BROKER_RESULT_BUS`: the event bus that outcomes are published to; left out, none.
     pub result_bus: Option<Bus>,
     /// From `AWS_LAMBDA_LOG_LEVEL`. Concerns diagnostics only; audit lines have no level to fall below.
@@ -82,13 +84,14 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 8] = [
     "BROKER_ALLOWLIST",
     "BROKER_ALLOWLIST_FILE",
     "BROKER_ALLOWLIST_APPCONFIG",
     "BROKER_ALLOWLIST_MAX_AGE",
     "BROKER_SOURCES",
     "BROKER_POLICY_BUDGET",
+    "BROKER_METRICS",
     "BROKER_RESULT_BUS",
 ];
 
@@ -134,17 +137,21 @@ impl Config {
         let get = |name| environment.get(name);
         let allowlist = keep(&mut problems, source(environment));
         let doors = keep(&mut problems, doors(get("BROKER_SOURCES")));
-        let policy_budget = keep(&mut problems, policy_budget(get("BROKER_POLICY_BUDGET")));
+        let switch = |name| switch(name, get(name));
+        let policy_budget = keep(&mut problems, switch("BROKER_POLICY_BUDGET"));
+        let metrics = keep(&mut problems, switch("BROKER_METRICS"));
         let region = aws.as_ref().ok().map(|aws| aws.region.as_str());
         let result_bus = keep(&mut problems, result_bus(get("BROKER_RESULT_BUS"), region));
         let level = keep(&mut problems, level(get("AWS_LAMBDA_LOG_LEVEL")));
         let aws = keep(&mut problems, aws.map_err(|Problems(found)| found));
-        let read = (allowlist, doors, policy_budget, result_bus, level, aws);
-        let (Some(allowlist), Some(doors), Some(policy_budget), Some(result_bus), Some(level), Some(aws)) = read else {
+        let switches = policy_budget.zip(metrics);
+        let read = (allowlist, doors, switches, result_bus, level, aws);
+        let (Some(allowlist), Some(doors), Some(switches), Some(result_bus), Some(level), Some(aws)) = read else {
             return Err(Problems(problems));
         };
+        let (policy_budget, metrics) = switches;
         if problems.is_empty() {
-            Ok(Self { allowlist, doors, policy_budget, result_bus, level, aws })
+            Ok(Self { allowlist, doors, policy_budget, metrics, result_bus, level, aws })
         } else {
             Err(Problems(problems))
         }
@@ -221,11 +228,11 @@ fn doors(text: Option<&str>) -> Result<Doors, Vec<String>> {
     if problems.is_empty() { Ok(Doors::new(open)) } else { Err(problems) }
 }
 
-fn policy_budget(text: Option<&str>) -> Result<bool, Vec<String>> {
+fn switch(name: &str, text: Option<&str>) -> Result<bool, Vec<String>> {
     match text {
         None | Some("off") => Ok(false),
         Some("on") => Ok(true),
-        Some(_) => Err(vec!["BROKER_POLICY_BUDGET: give `on` or `off`".to_owned()]),
+        Some(_) => Err(vec![format!("{name}: give `on` or `off`")]),
     }
 }
 

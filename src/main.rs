@@ -75,7 +75,7 @@ fn ready(environment: &Environment, aws: Aws, connection: Connection, audit: Aud
         client,
         allowlist: config.allowlist,
         doors: config.doors,
-        audit,
+        audit: audit.measuring(config.metrics),
         reads_first: config.policy_budget,
         results,
         timing: Timing::DEPLOYED,

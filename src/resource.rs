@@ -262,6 +262,11 @@ impl Own {
         &self.partition
     }
 
+    /// The name of the broker's function.
+    pub fn function(&self) -> &str {
+        &self.function
+    }
+
     /// The account that the broker runs in.
     pub fn account(&self) -> AccountId {
         self.account

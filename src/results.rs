@@ -5,7 +5,7 @@
 //! the reply and what AWS delivers again stay as they are; events that are not known to have arrived are
 //! counted in a record of their own.
 //!
-//! What the broker tells must never come back to it as a request: see [`is_own`] and [`is_result`].
+//! What the broker tells must never come back to it as a request: see `is_own` and `is_result`.
 
 mod batch;
 mod bus;

@@ -182,6 +182,20 @@ fn audit_lines_can_be_seen_whole() {
     assert_eq!(records, ["intent", "outcome", "outcome", "intent", "outcome", "outcome"]);
 }
 
+/// Only where they are asked for.
+#[test]
+fn results_are_shown_beside_the_audit() {
+    let shown = |arguments: &[&str]| written(&broker(arguments).output().unwrap()).0;
+    let (granted, denied) = ("events/direct-grant-account.json", "events/direct-denied-action.json");
+    assert!(
+        shown(&["--results", "invoke", granted]).contains("  told     grant.created  statementId=partner-invoke\n")
+    );
+    assert!(shown(&["--results", "invoke", denied]).contains("  told     grant.denied  code=action_not_allowed\n"));
+    assert!(!shown(&["invoke", granted]).contains("told"));
+    let all = shown(&["--results"]);
+    assert!(all.ends_with(SUMMARY) && all.matches("\n  told ").count() > 40);
+}
+
 #[test]
 fn a_token_is_never_shown() {
     let event = json(&text("events/direct-grant-alexa.json"));

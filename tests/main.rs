@@ -24,6 +24,7 @@ mod floods;
 mod hostile;
 mod lambda;
 mod life;
+mod metrics;
 mod readme;
 mod results;
 mod rules;

@@ -19,8 +19,7 @@ async fn scene() -> Scene {
 
 /// The events on the bus since the last time: detail type, and detail.
 fn events(scene: &Scene) -> Vec<(String, Value)> {
-    let events = scene.plane.events();
-    scene.plane.clear_events();
+    let events = scene.plane.take_events();
     let of = |event: &Value| {
         assert_eq!((&event["Source"], &event["EventBusName"]), (&json!("permission-broker"), &json!("outcomes")));
         (event["DetailType"].as_str().unwrap().to_owned(), parsed(event["Detail"].as_str().unwrap()))

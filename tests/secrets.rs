@@ -45,10 +45,26 @@ fn seen(reply: Result<Box<RawValue>, Failure>) -> String {
     }
 }
 
-/// Invokes the broker, and asserts that neither the reply nor the audit shows the canary.
+/// The stage of the examples, where everything that can be told is told: results on a bus, and metrics.
+async fn telling() -> Stage {
+    let mut stage = Stage::examples().await.expect("the examples");
+    stage.broker.results = Some(stage::results(&stage.control_plane, "outcomes").await.expect("a bus"));
+    stage.broker.audit = stage.broker.audit.measuring(true);
+    stage
+}
+
+/// The calls to AWS Lambda.
+fn grants(stage: &Stage) -> usize {
+    stage.control_plane.calls().iter().filter(|call| call.operation != Some(Operation::PutEvents)).count()
+}
+
+/// Invokes the broker, and asserts that neither the reply nor the audit nor a result shows the canary.
 async fn invoke(stage: &Stage, event: &[u8], place: &str) -> String {
     let seen = seen(stage.invoke("id-1", event).await);
     assert!(!seen.contains(CANARY), "{place}: {seen}");
+    for event in stage.results() {
+        assert!(!event.to_string().contains(CANARY), "{place}: {event}");
+    }
     let audit = stage.audit();
     assert!(!audit.is_empty(), "{place}: every request is recorded");
     for line in audit {
@@ -66,7 +82,7 @@ fn carried(control_plane: &ControlPlane) -> usize {
 #[tokio::test]
 async fn a_token_goes_to_aws_and_nowhere_else() {
     for (door, event) in envelope::all(document().to_string().as_bytes()) {
-        let stage = Stage::examples().await.expect("the examples");
+        let stage = telling().await;
         let reply = stage.invoke("id-1", &event).await.expect("a reply");
         let audit = stage.audit();
         assert_eq!(carried(&stage.control_plane), 1, "{door}");
@@ -114,7 +130,7 @@ fn echo(status: u16, error_type: Option<&str>, body: &str) -> FaultKind {
 
 #[tokio::test]
 async fn no_word_of_aws_repeats_a_token() {
-    let stage = Stage::examples().await.expect("the examples");
+    let stage = telling().await;
     let mut outcomes = BTreeSet::new();
     for body in echoes() {
         for status in [200, 201, 400, 403, 404, 409, 412, 429, 500, 503] {

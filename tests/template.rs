@@ -1,7 +1,7 @@
 //! The template, parsed and resolved: what it deploys is what the broker needs, and what the README says.
 
 mod alarms;
-mod deployment;
+pub(crate) mod deployment;
 mod queues;
 mod role;
 
@@ -37,6 +37,11 @@ fn the_broker_starts_with_the_variables_that_it_is_given() {
     assert!(!read(&[ALLOWLIST, ("PolicyBudget", "off")]).expect("a working environment").policy_budget);
     let config = read(&[ALLOWLIST, ("Doors", "direct")]).expect("a working environment");
     assert_eq!(config.doors, Doors::new([Door::Direct]));
+    assert!(config.metrics && !read(&[ALLOWLIST, ("Metrics", "off")]).expect("a working environment").metrics);
+    for (tracing, mode) in [("on", "Active"), ("off", "PassThrough")] {
+        let broker = Deployment::with(&[ALLOWLIST, ("Tracing", tracing)]).properties("Broker");
+        assert_eq!(broker["Tracing"], mode);
+    }
     assert_eq!(config.result_bus, None, "off where it is not asked for");
     let config = read(&[ALLOWLIST, ("ResultBus", "outcomes")]).expect("a working environment");
     assert_eq!(config.result_bus.expect("a bus").as_str(), "outcomes");

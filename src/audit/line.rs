@@ -4,6 +4,7 @@
 //! field names are a closed list, so nothing new slips into the log.
 
 mod event;
+mod metrics;
 
 use std::borrow::Cow;
 use std::io;
@@ -22,6 +23,7 @@ use crate::outcome::Outcome;
 use crate::policy::{Fill, Written};
 use crate::read::Read;
 use crate::source::Held;
+use metrics::Metrics;
 
 /// Most bytes of one value, as JSON; a source ARN may have 10,000 characters.
 const MOST_VALUE: usize = 2048;
@@ -89,6 +91,8 @@ pub(super) struct Line<'a> {
     allowlist_age_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<f64>,
+    #[serde(rename = "_aws", skip_serializing_if = "Option::is_none")]
+    metrics: Option<Metrics>,
     /// The outcome, of which the line shows the word.
     #[serde(skip)]
     ended: Option<Outcome>,
@@ -204,6 +208,7 @@ impl<'a> Line<'a> {
             allowlist_version: case.held.and_then(Held::version),
             allowlist_age_seconds: case.held.and_then(Held::age).map(|age| age.as_secs()),
             duration_ms: duration,
+            metrics: None,
             ended: None,
         }
     }

@@ -11,7 +11,7 @@ use permission_broker::local::explain;
 use permission_broker::local::play::{self, Options};
 use permission_broker::local::serve;
 use permission_broker::local::show::{Show, wants_colour};
-use permission_broker::local::stage::{ALLOWLIST, Stage, WORLD};
+use permission_broker::local::stage::{self, ALLOWLIST, Stage, WORLD};
 use tokio::net::TcpListener;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -38,6 +38,9 @@ struct Scene {
     /// Show audit lines as they are written, whole as they are written.
     #[arg(long, global = true)]
     audit: bool,
+    /// Publish each outcome on an event bus of the control plane, and show what arrives.
+    #[arg(long, global = true)]
+    results: bool,
 }
 
 #[derive(Subcommand)]
@@ -127,9 +130,17 @@ impl Scene {
     }
 
     fn stage(&self) -> Result<impl Future<Output = Result<Stage, Failure>>, Failure> {
-        let (control_plane, allowlist) = (self.control_plane()?, self.allowlist()?);
-        Ok(async move { Stage::new(control_plane, &allowlist).await })
+        let (control_plane, allowlist, results) = (self.control_plane()?, self.allowlist()?, self.results);
+        Ok(async move { stage(control_plane, &allowlist, results).await })
     }
+}
+
+async fn stage(control_plane: ControlPlane, allowlist: &str, results: bool) -> Result<Stage, Failure> {
+    let mut stage = Stage::new(control_plane, allowlist).await?;
+    if results {
+        stage.broker.results = Some(stage::results(&stage.control_plane, "results").await?);
+    }
+    Ok(stage)
 }
 
 fn read(path: Option<&Path>, default: &str) -> Result<String, Failure> {
@@ -151,7 +162,7 @@ async fn serve(
         .await
         .map_err(|error| format!("port {control_plane_port}: {error}"))?;
     let (api_at, aws_at) = (api.local_addr()?, aws.local_addr()?);
-    let stage = Arc::new(Stage::new(control_plane.clone(), &scene.allowlist()?).await?);
+    let stage = Arc::new(stage(control_plane.clone(), &scene.allowlist()?, scene.results).await?);
     eprintln!("API door       http://{api_at}/grants   (every request is taken as {requester})");
     eprintln!("control plane  http://{aws_at}   (policies in {})", state.display());
     eprintln!();

@@ -43,6 +43,7 @@ pub async fn play(
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let reply = stage.invoke(&format!("local-{:04}", i + 1), &event).await;
         show.event(&name, &reply, &stage.audit(), options.raw_audit)?;
+        show.results(&stage.results())?;
     }
     show.policies(&stage.control_plane.policies())?;
     show.summary()

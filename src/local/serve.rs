@@ -60,6 +60,9 @@ async fn answer(
         // Whoever reads along may leave; the request is answered all the same.
         let _ = writeln!(std::io::stdout(), "{line}");
     }
+    for event in stage.results() {
+        let _ = writeln!(std::io::stdout(), "{event}");
+    }
     let Ok(reply) = reply else {
         // What API Gateway says when the function fails.
         return Ok(response(502, "application/json", r#"{"message":"Internal Server Error"}"#.into()));

@@ -48,7 +48,17 @@ impl<W: Write> Show<W> {
                 if raw { self.page.line(line)? } else { self.record(record)? }
             }
         }
-        self.reply(reply)?;
+        self.reply(reply)
+    }
+
+    /// What was told of an event on the bus: each result's type, and the statement or the code that it is about.
+    pub fn results(&mut self, events: &[Value]) -> io::Result<()> {
+        for event in events {
+            let detail: Value = serde_json::from_str(&text(event, "Detail")).unwrap_or_default();
+            let about = if detail.get("code").is_some() { "code" } else { "statementId" };
+            let told = format!("{}  {about}={}", text(event, "DetailType"), text(&detail, about));
+            self.page.labelled("told", Ink::Dim, &told)?;
+        }
         self.page.line("")
     }
 

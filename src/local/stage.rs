@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_lambda::config::Credentials;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
@@ -93,6 +94,11 @@ impl Stage {
         let mut told = Vec::new();
         self.broker.tell(event, &invocation, |document| told.push((document, self.audit.take()))).await;
         told
+    }
+
+    /// The results published since the last time, each as it was sent.
+    pub fn results(&self) -> Vec<Value> {
+        self.control_plane.take_events()
     }
 
     /// The audit lines written since the last time.

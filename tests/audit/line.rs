@@ -140,7 +140,7 @@ async fn the_longest_record_fits() {
         .times(99),
     );
     let sink = crate::support::Sink::new(&plane);
-    let audit = permission_broker::audit::Audit::new(sink.clone());
+    let audit = permission_broker::audit::Audit::new(sink.clone()).measuring(true);
     let mut broker = stage::broker(&plane, &allowlist, audit).await.unwrap();
     broker.timing = crate::support::QUICK;
     let path = format!("arn:aws:iam::{account}:role/{}", "p".repeat(2048 - 31));

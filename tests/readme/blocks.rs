@@ -43,7 +43,7 @@ fn of_kind(wanted: Kind) -> Vec<String> {
 #[test]
 fn every_block_is_of_a_kind_that_is_tested() {
     let count = |wanted| all_blocks().iter().filter(|block| block.language == wanted).count();
-    assert_eq!(count("json") + count("sh") + count("text"), all_blocks().len());
+    assert_eq!(count("json") + count("sh") + count("text") + count("insights"), all_blocks().len());
     let counts =
         [Kind::Request, Kind::Revoke, Kind::Allowlist, Kind::Reply, Kind::Audit, Kind::IamPolicy, Kind::Entries]
             .map(|kind| of_kind(kind).len());

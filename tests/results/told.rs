@@ -54,7 +54,7 @@ async fn an_event_says_who_was_granted_what_and_why() {
         "EventSourceToken": "amzn1.ask.skill.canary",
     });
     let reply = scene.ask(Door::ApiGateway, &with(grant(changes), json!({ "reason": "CHG-1 \u{1f980}" }))).await;
-    let mut event = scene.plane.events().remove(0);
+    let mut event = scene.plane.take_events().remove(0);
     let raw = event["Detail"].as_str().unwrap().to_owned();
     assert!(raw.is_ascii() && raw.contains("CHG-1 \\ud83e\\udd80"), "{raw}");
     let mut detail: Value = serde_json::from_str(&raw).unwrap();
@@ -129,7 +129,7 @@ async fn a_request_of_several_grants_tells_each() {
     let half = scene().await;
     let taken = grant(json!({ "StatementId": "page-invoke" }));
     half.ask(Door::Direct, &taken).await;
-    half.plane.clear_events();
+    half.plane.take_events();
     half.ask(Door::Direct, &url).await;
     let told = events(&half);
     assert_eq!(
@@ -169,7 +169,7 @@ async fn what_is_told_is_what_is_on_record() {
         }
     }
     assert!(told > 40, "{told}");
-    assert!(silent.plane.events().is_empty());
+    assert!(silent.plane.take_events().is_empty());
 }
 
 /// A record without what differs from run to run.

@@ -1,9 +1,8 @@
 //! The canary in every place of a document and of an envelope that is not its own.
 
-use permission_broker::local::stage::Stage;
 use serde_json::{Value, json};
 
-use super::{CANARY, carried, document, invoke};
+use super::{CANARY, carried, document, grants, invoke, telling};
 use crate::support::envelope;
 
 /// One change to a JSON value for each place in it: a text replaced or put around, a key renamed, a
@@ -57,7 +56,7 @@ fn full() -> Value {
 /// Where the document is a valid grant but for the canary in another field, that alone refuses it.
 #[tokio::test]
 async fn a_token_in_another_field_is_refused_and_not_shown() {
-    let stage = Stage::examples().await.expect("the examples");
+    let stage = telling().await;
     let mut refused = 0;
     let carries =
         |(_, changed): &(String, Value)| changed.pointer("/parameters/EventSourceToken") == Some(&json!(CANARY));
@@ -103,7 +102,7 @@ async fn a_token_in_its_own_field_is_not_shown_whatever_is_wrong_with_it() {
     let beside = |token: &String| {
         format!(r#"{{"operation":"AddPermission","parameters":{{"FunctionName":"orders",{target}}},{token}}}"#)
     };
-    let stage = Stage::examples().await.expect("the examples");
+    let stage = telling().await;
     for token in &parameters {
         for document in [of_function(token), of_layer(token), of_nothing(token), beside(token)] {
             for (door, event) in envelope::all(document.as_bytes()) {
@@ -112,7 +111,7 @@ async fn a_token_in_its_own_field_is_not_shown_whatever_is_wrong_with_it() {
             }
         }
     }
-    assert_eq!(stage.control_plane.calls().len(), 0);
+    assert_eq!(grants(&stage), 0);
 }
 
 /// The example events, one for each kind of envelope and of identity.
@@ -146,7 +145,7 @@ fn filled(envelope: &str) -> Value {
 
 #[tokio::test]
 async fn a_token_anywhere_in_an_envelope_is_not_shown() {
-    let stage = Stage::examples().await.expect("the examples");
+    let stage = telling().await;
     let mut seen = Vec::new();
     for envelope in ENVELOPES {
         let event = filled(envelope);
@@ -165,7 +164,7 @@ async fn a_token_anywhere_in_an_envelope_is_not_shown() {
 #[tokio::test]
 async fn a_short_token_may_stand_in_other_texts() {
     for (token, outcome) in [("a", "granted"), ("invoke-", "granted"), ("invoke-s", "invalid_event_source_token")] {
-        let stage = Stage::examples().await.expect("the examples");
+        let stage = telling().await;
         let mut document = document();
         document["parameters"]["EventSourceToken"] = json!(token);
         document["reason"] = json!("CHG-1 invoke-skill");

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use permission_broker::broker::Invocation;
 use permission_broker::error::{Code, Kind};
 use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Operation};
-use permission_broker::local::stage::Stage;
+use permission_broker::local::stage::{Stage, results};
 use serde_json::{Value, json};
 
 use super::deployment::Deployment;
@@ -115,7 +115,15 @@ fn each_alarming_code_is_counted_and_rings() {
     assert!(alarms.contains_key(&of(abandoned["MetricNamespace"].as_str().unwrap(), "Abandoned", &[])));
     // And no alarm listens for a metric that nobody counts.
     let own = alarms.keys().filter(|(namespace, ..)| namespace.starts_with("PermissionBroker/"));
-    assert_eq!(own.count(), alarming().len() + 1);
+    // Beside these, those of the metrics in the outcomes themselves, which `metrics` looks at.
+    let in_outcomes = ["policyBytes", "durationMs"];
+    assert_eq!(own.filter(|(_, name, _)| !in_outcomes.contains(&name.as_str())).count(), alarming().len() + 1);
+    // With a bus, also what did not reach it.
+    let telling = Deployment::with(&[("Allowlist", "[]"), ("ResultBus", "outcomes")]);
+    let lost = telling.properties("AuditUnpublished")["MetricTransformations"][0].clone();
+    assert_eq!(lost["MetricValue"], "$.lost");
+    let alarm = of(lost["MetricNamespace"].as_str().unwrap(), lost["MetricName"].as_str().unwrap(), &[]);
+    assert!(self::alarms(&telling).contains_key(&alarm) && !alarms.contains_key(&alarm));
 }
 
 const GRANT: &str = r#"{"operation":"AddPermission","parameters":{
@@ -131,6 +139,24 @@ async fn lines(fault: Option<FaultKind>, error: Option<Fault>) -> Vec<Value> {
     // Its failure is the caller's to see; here it is about the line.
     drop(stage.invoke("id-1", GRANT.as_bytes()).await);
     stage.audit().iter().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+}
+
+/// A publication that fails leaves the line that its filter counts, with the number that it adds up.
+#[tokio::test]
+async fn what_does_not_reach_the_bus_is_counted() {
+    let telling = Deployment::with(&[("Allowlist", "[]"), ("ResultBus", "outcomes")]);
+    let filter = telling.properties("AuditUnpublished")["FilterPattern"].as_str().map(conditions).expect("a pattern");
+    for (lost, found) in [(true, vec![false, false, true]), (false, vec![false, false])] {
+        let mut stage = Stage::examples().await.expect("the examples");
+        stage.broker.results = Some(results(&stage.control_plane, "outcomes").await.expect("a bus"));
+        if lost {
+            stage.control_plane.inject(Fault::new(FaultKind::ResetBeforeCommit).on(Operation::PutEvents));
+        }
+        drop(stage.invoke("id-1", GRANT.as_bytes()).await);
+        let lines: Vec<Value> = stage.audit().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(lines.iter().map(|line| matches(&filter, line)).collect::<Vec<_>>(), found);
+        assert!(!lost || lines[2]["lost"] == 1);
+    }
 }
 
 #[tokio::test]

@@ -136,14 +136,9 @@ impl ControlPlane {
         self.state().calls.clear();
     }
 
-    /// The events that were put on a bus, each as it was sent, in order of arrival.
-    pub fn events(&self) -> Vec<serde_json::Value> {
-        self.state().events.clone()
-    }
-
-    /// Forgets those events.
-    pub fn clear_events(&self) {
-        self.state().events.clear();
+    /// Takes the events that were put on a bus since the last time, each as it was sent, in order of arrival.
+    pub fn take_events(&self) -> Vec<serde_json::Value> {
+        std::mem::take(&mut self.state().events)
     }
 
     /// Queues a fault behind those already queued.
