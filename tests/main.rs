@@ -23,6 +23,7 @@ mod floods;
 mod hostile;
 mod lambda;
 mod life;
+mod openapi;
 mod readme;
 mod results;
 mod rules;
