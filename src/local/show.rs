@@ -1,5 +1,6 @@
 //! Replies, audit lines and policies for a person at a terminal; nothing is lost without colour.
 
+mod checked;
 mod explanation;
 mod page;
 mod policies;
