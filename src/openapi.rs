@@ -5,10 +5,10 @@
 
 const WRITTEN: &[u8] = include_bytes!("../schema/openapi.json");
 
-const PACKED: [u8; packed_len(WRITTEN)] = packed(WRITTEN);
+static PACKED: [u8; packed_len(WRITTEN)] = packed(WRITTEN);
 
 /// The document, in one line.
-pub const OPENAPI: &str = match std::str::from_utf8(&PACKED) {
+pub static OPENAPI: &str = match std::str::from_utf8(&PACKED) {
     Ok(text) => text,
     Err(_) => "",
 };
