@@ -27,7 +27,7 @@ pub const DEFAULT_ACTIONS: [&str; 3] = ["lambda:InvokeFunction", "lambda:InvokeF
 /// A list of rules. Without rules it denies everything.
 #[derive(Debug, Default)]
 pub struct Allowlist {
-    rules: Vec<Rule>,
+    pub(crate) rules: Vec<Rule>,
 }
 
 /// The one that denies everything.
@@ -35,20 +35,20 @@ pub(crate) static NOTHING: Allowlist = Allowlist { rules: Vec::new() };
 
 /// One rule: what may be granted under it, and who may ask.
 #[derive(Debug)]
-struct Rule {
-    id: Box<str>,
+pub(crate) struct Rule {
+    pub(crate) id: Box<str>,
     /// Sorted, so that 100,000 of them decide as fast as ten.
-    accounts: Vec<AccountId>,
-    organizations: Vec<OrganizationId>,
-    services: Vec<Box<str>>,
-    actions: Option<Vec<Box<str>>>,
-    targets: Option<Vec<Pattern>>,
-    requesters: Option<Vec<Pattern>>,
+    pub(crate) accounts: Vec<AccountId>,
+    pub(crate) organizations: Vec<OrganizationId>,
+    pub(crate) services: Vec<Box<str>>,
+    pub(crate) actions: Option<Vec<Box<str>>>,
+    pub(crate) targets: Option<Vec<Pattern>>,
+    pub(crate) requesters: Option<Vec<Pattern>>,
 }
 
 /// A text in which `*` stands for any run of characters.
 #[derive(Debug)]
-struct Pattern(Box<str>);
+pub(crate) struct Pattern(pub(crate) Box<str>);
 
 impl Allowlist {
     /// Decides a grant. Every account that it names in any role has to be allowed by the same rule.
@@ -364,7 +364,7 @@ impl Criterion {
 
 impl Pattern {
     /// Matches in time linear in both: between two `*` the first place that fits is as good as any.
-    fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         let mut parts = self.0.split('*');
         let first = parts.next().unwrap_or_default();
         let Some(mut rest) = text.strip_prefix(first) else { return false };

@@ -279,6 +279,13 @@ impl Audit {
         Ok(Recorded { verdict: Verdict { resource: Some(resource), ..Verdict::of_refusal(case, refusal) } })
     }
 
+    /// Records that the description of the HTTP door was handed out.
+    pub(crate) fn described(&self, case: &Case<'_>) -> Result<Recorded, Unrecorded> {
+        let ending = Ok(Outcome::Described);
+        self.write(&Line::new(Record::Outcome, case).ended(ending))?;
+        Ok(Recorded { verdict: Verdict::of(case, ending) })
+    }
+
     /// Records a change that is allowed but not made: a dry run, or one for which there is no time.
     pub(crate) fn not_made<A: Asked>(
         &self,

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::asked::Asked;
 use crate::audit::{Audit, Case};
 use crate::error::{Code, Fault};
-use crate::event::{self, Doors, Item, Opened, Received, Shape};
+use crate::event::{self, Doors, Item, Opened, Received, Shape, Wants};
 use crate::grant::Grant;
 use crate::inventory;
 use crate::policy::{self, Budget, Ending, Seen, Timing, Written};
@@ -125,7 +125,8 @@ impl Broker {
                 .audit
                 .refused(case, vec![Fault::new("", Code::Internal, "the invocation names no function ARN")]);
         };
-        let request = match Request::read(received.text()) {
+        let Wants::Request(text) = received.wants() else { return self.audit.described(case) };
+        let request = match Request::read(text) {
             Ok(request) => request,
             Err(fault) => return self.audit.refused(case, vec![fault]),
         };

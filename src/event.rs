@@ -80,8 +80,8 @@ pub(crate) enum Shape {
     One,
     /// With a list of replies.
     Many,
-    /// With an HTTP response.
-    Http,
+    /// With an HTTP response. The path takes the methods given.
+    Http { allow: &'static str },
     /// With the ids of the messages that failed. In order means that nothing after a failed one is done.
     Batch { in_order: bool },
 }
@@ -108,7 +108,15 @@ pub(crate) struct Origin {
 /// secret, so there is no `Debug`.
 pub(crate) struct Received<'a> {
     requester: Requester,
-    text: Cow<'a, str>,
+    wants: Wants<'a>,
+}
+
+/// What an event is for.
+pub(crate) enum Wants<'a> {
+    /// The request in this text.
+    Request(Cow<'a, str>),
+    /// The description of the HTTP door.
+    Description,
 }
 
 impl Received<'_> {
@@ -116,8 +124,8 @@ impl Received<'_> {
         &self.requester
     }
 
-    pub(crate) fn text(&self) -> &str {
-        &self.text
+    pub(crate) fn wants(&self) -> &Wants<'_> {
+        &self.wants
     }
 }
 
@@ -166,14 +174,13 @@ fn open_object<'a>(text: &'a str, object: &Object<'a>, doors: &Doors) -> Opened<
     };
     match door {
         Door::Direct => {
-            let requester = Requester::Direct;
-            let received = Received { requester, text: Cow::Borrowed(text) };
+            let received = Received { requester: Requester::Direct, wants: Wants::Request(Cow::Borrowed(text)) };
             Opened { shape: Shape::One, items: vec![Item::of(door, None, doors, Ok(received))] }
         }
         Door::ApiGateway => {
             let id = object.object("requestContext").and_then(|context| context.string("requestId"));
             let item = Item::of(door, id.as_deref(), doors, envelope::http(object));
-            Opened { shape: Shape::Http, items: vec![item] }
+            Opened { shape: Shape::Http { allow: envelope::methods(object) }, items: vec![item] }
         }
         Door::EventBridge => {
             let id = object.string("id");

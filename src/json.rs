@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
 use serde_json::value::RawValue;
 
 /// More members than any document or envelope of ours has; what lies beyond is counted, not kept.
@@ -79,6 +80,25 @@ impl<'a> Object<'a> {
 /// The string that a raw value holds; `None` for another type or for a lone surrogate.
 pub(crate) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0)
+}
+
+/// The whole number that a JSON number is, exactly, however it is written: `1.0` and `10e-1` are 1, as in JSON Schema.
+pub(crate) fn integer(text: &str) -> Option<i64> {
+    let _: Number = serde_json::from_str(text).ok()?;
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let places = exponent.parse::<i32>().ok()?.checked_sub(i32::try_from(fraction.len()).ok()?)?;
+    let mut digits = format!("{whole}{fraction}");
+    if places < 0 {
+        let kept = digits.len().checked_sub(places.unsigned_abs() as usize)?;
+        let (_, rest) = digits.split_at_checked(kept)?;
+        rest.bytes().all(|digit| digit == b'0').then_some(())?;
+        digits.truncate(kept);
+    } else {
+        // No number that fits has more digits.
+        digits.extend(std::iter::repeat_n('0', places.min(20) as usize));
+    }
+    digits.parse().ok()
 }
 
 /// The elements of an array; `None` for another type, or for more elements than any batch has.

@@ -36,6 +36,7 @@
 //! | `inventory` | a policy, told to a person |
 //! | [`audit`] | the two records |
 //! | [`reply`] | the answer in the source's shape |
+//! | [`openapi`] | what the HTTP door takes and answers, as a document |
 //! | [`results`] | outcomes as events on a bus, for whoever follows without reading logs |
 //! | [`error`], [`outcome`] | every ending: one table |
 //! | [`config`], [`connection`], [`log`] | the start: the client, environment, HTTP side, diagnostics |
@@ -60,6 +61,7 @@ mod json;
 #[cfg(feature = "local")]
 pub mod local;
 pub mod log;
+pub mod openapi;
 pub mod outcome;
 pub mod policy;
 pub mod principal;

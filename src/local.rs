@@ -1,6 +1,7 @@
 //! What runs on this machine only: the embedded control plane, and what the command line does with it.
 //! The deployed binary contains none of it.
 
+pub mod check;
 pub mod control_plane;
 pub mod explain;
 pub mod invariant;

@@ -17,6 +17,8 @@ pub enum Outcome {
     WouldRevoke,
     /// The policy was read.
     Read,
+    /// The description of the HTTP door was handed out.
+    Described,
     /// The requester, the door or the allowlist does not permit it.
     Denied,
     /// The document is malformed or breaks AWS's rules.
@@ -29,7 +31,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, the good ones first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Granted,
         Self::AlreadyGranted,
         Self::WouldGrant,
@@ -37,6 +39,7 @@ impl Outcome {
         Self::AlreadyRevoked,
         Self::WouldRevoke,
         Self::Read,
+        Self::Described,
         Self::Denied,
         Self::Rejected,
         Self::Conflict,
@@ -53,6 +56,7 @@ impl Outcome {
             Self::AlreadyRevoked => "already_revoked",
             Self::WouldRevoke => "would_revoke",
             Self::Read => "read",
+            Self::Described => "described",
             Self::Denied => "denied",
             Self::Rejected => "rejected",
             Self::Conflict => "conflict",

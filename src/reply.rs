@@ -10,6 +10,7 @@ use crate::audit::{Part, Recorded, Unrecorded, Verdict};
 use crate::error::{Code, Delivery};
 use crate::event::{Door, Item, Shape};
 use crate::grant::Fingerprint;
+use crate::openapi::OPENAPI;
 use crate::outcome::Outcome;
 use crate::policy::Fill;
 
@@ -128,6 +129,8 @@ struct HttpHeaders {
     cache_control: &'static str,
     #[serde(rename = "retry-after", skip_serializing_if = "Option::is_none")]
     retry_after: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -152,7 +155,7 @@ pub(crate) fn reply(
 ) -> Result<Box<RawValue>, Failure> {
     let document = |answered: &Answered| document(answered, request_id);
     match (shape, answered) {
-        (Shape::Http, [one]) => raw(&http(one, document(one))),
+        (Shape::Http { allow }, [one]) => raw(&http(one, document(one), allow)),
         (Shape::Batch { .. }, _) => {
             let failed = |i: usize| answered.get(i).is_none_or(|one| delivery(one) == Delivery::Fail);
             let failures = items.iter().enumerate().filter(|(i, _)| failed(*i));
@@ -203,7 +206,7 @@ fn failure(answered: &Answered, document: Box<RawValue>) -> Failure {
     Failure { code: code(answered).unwrap_or(Code::Internal), message: String::from(Box::<str>::from(document)) }
 }
 
-fn http(answered: &Answered, document: Box<RawValue>) -> HttpResponse {
+fn http(answered: &Answered, document: Box<RawValue>, allow: &'static str) -> HttpResponse {
     let code = code(answered);
     let granted = matches!(answered, Ok(recorded) if recorded.verdict().outcome == Some(Outcome::Granted));
     let content_type = if code.is_some() { "application/problem+json" } else { "application/json" };
@@ -213,6 +216,8 @@ fn http(answered: &Answered, document: Box<RawValue>) -> HttpResponse {
             content_type,
             cache_control: "no-store",
             retry_after: code.filter(|code| code.kind().retryable()).map(|_| "5"),
+            // RFC 9110: who is told 405 is told what would be right.
+            allow: code.filter(|code| *code == Code::MethodNotAllowed).map(|_| allow),
         },
         body: String::from(Box::<str>::from(document)),
         is_base64_encoded: false,
@@ -234,6 +239,9 @@ fn document(answered: &Answered, request_id: &str) -> Box<RawValue> {
         }
     };
     let outcome = verdict.outcome.unwrap_or(Outcome::Failed);
+    if outcome == Outcome::Described {
+        return RawValue::from_string(OPENAPI.to_owned()).unwrap_or_default();
+    }
     let document = Document {
         outcome: outcome.as_str(),
         problem: verdict.code.map(|code| problem(code, verdict)),

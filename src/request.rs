@@ -209,7 +209,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// An integer that must be there, written as JSON writes integers.
+    /// A whole number that must be there, in any way that JSON writes one.
     pub(crate) fn integer(&mut self, name: &'static str) -> Option<i64> {
         let Some(value) = self.take(name) else {
             if !self.object.has(name) {
@@ -217,7 +217,7 @@ impl<'a> Fields<'a> {
             }
             return None;
         };
-        let number = serde_json::from_str::<i64>(value.get()).ok();
+        let number = json::integer(value.get());
         if number.is_none() {
             self.fault(name, Code::WrongType, "this field is a whole number");
         }

@@ -1,12 +1,14 @@
 //! The decision: how an allowlist is read, what each of its fields allows, what no allowlist can allow, and the whole
-//! of it against a second, much smaller model of the same rules.
+//! of it against a second, much smaller model of the same rules. Also what stands beside it: its schema and its check.
 
 mod agreement;
+mod check;
 mod decision;
 mod parsing;
 mod reference;
 mod refusals;
 mod requesters;
+mod schema;
 
 use permission_broker::allowlist::{Allowlist, Approved, Denied};
 use permission_broker::requester::{Requester, Text};

@@ -12,9 +12,9 @@ use permission_broker::local::stage::Stage;
 use crate::support::process::{SIGNED, Served, broker, http, scratch, written};
 use crate::support::{event_files, json, path, string, text};
 
-const SUMMARY: &str = "55 events, 62 requests\n  \
-     26 granted, 3 already_granted, 2 would_grant, 2 revoked, 1 already_revoked, 2 read, 14 denied, 7\n    \
-     rejected, 2 conflict, 3 failed\n";
+const SUMMARY: &str = "56 events, 63 requests\n  \
+     26 granted, 3 already_granted, 2 would_grant, 2 revoked, 1 already_revoked, 2 read, 1 described,\n    \
+     14 denied, 7 rejected, 2 conflict, 3 failed\n";
 
 #[test]
 fn without_a_command_every_example_is_played() {
@@ -154,12 +154,79 @@ fn a_request_is_explained_to_a_person() {
     }
 }
 
+/// In plain words, with what is wrong, and an exit code for whoever only wants to know whether.
+#[test]
+fn an_allowlist_is_checked() {
+    let file = scratch("cli-check.json");
+    let check = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let output = broker(&["check", file.to_str().unwrap()]).output().unwrap();
+        let (shown, errors) = written(&output);
+        assert_eq!(errors, "");
+        assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
+        (output.status.code(), shown)
+    };
+    let many: Vec<String> = (0..100_000).map(|number| format!("\"{number:012}\"")).collect();
+    let many = format!("{{\"accounts\": [{}]}}", many.join(","));
+    let shadowed = r#"[{"id": "all", "accounts": ["210987654321"]},
+        {"accounts": ["210987654321"], "targets": ["function:orders*", "layer:common", "layer:*"], "requesters": ["sqs:*"]}]"#;
+    for (text, code, shows) in [
+        (
+            r#"{"accounts": ["210987654321"]}"#,
+            0,
+            &[
+                "rule 0\n  asks     whoever may reach an open door; of events, those of the broker's own account\n",
+                "  on       every function and layer of the broker's account and region, but the broker itself\n",
+                "  grants   lambda:InvokeFunction, lambda:InvokeFunctionUrl, lambda:GetLayerVersion (the default)\n",
+                "  to       account 210987654321, with the users and roles in it\n",
+                "\n1 rule: 0 mistakes, 0 hints\n",
+            ][..],
+        ),
+        (&many, 0, &["000000000007, and 99992 more,"]),
+        (
+            shadowed,
+            1,
+            &[
+                "rule 1\n  asks     sqs:*\n  on       every function whose name begins with orders, layer common, every layer\n",
+                "\nshadowed: /1: all that it allows is allowed by rule `all` already; it can go\n",
+                "\nuseless entry: /1/targets/1: `layer:*` covers it already\n2 rules: 2 mistakes, 0 hints\n",
+            ],
+        ),
+        (
+            r#"{"accounts": ["210987654321"], "organizations": ["o-a1b2c3d4e5"]}"#,
+            0,
+            &["everyone in organization o-a1b2c3d4e5\n", "\nhint: /accounts: if these", "1 rule: 0 mistakes, 1 hint\n"],
+        ),
+        ("{}", 1, &["to       nobody\n", "grants nothing: /: it names no account"]),
+        ("", 0, &["no rules, so everything is denied: 0 mistakes, 0 hints\n"]),
+        ("{\n \"a", 1, &["malformed: /: ", "at line 2, column", "the broker would not start: 1 mistake, 0 hints\n"]),
+        (
+            r#"{"accounts": ["1"], "b": 7}"#,
+            1,
+            &["malformed: /: ", "malformed: /accounts/0: an account is twelve digits\n"],
+        ),
+    ] {
+        let (found, shown) = check(text);
+        assert_eq!(found, Some(code), "{shown}");
+        for part in shows {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+    }
+    let output = broker(&["check", "no-such.json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(written(&output).1.starts_with("broker: no-such.json: "));
+    std::fs::write(&file, [0xff]).unwrap();
+    assert_eq!(broker(&["check", file.to_str().unwrap()]).output().unwrap().status.code(), Some(2));
+    // The examples' own has nothing to mend.
+    assert!(broker(&["check", "src/local/allowlist.json"]).output().unwrap().status.success());
+}
+
 #[test]
 fn help_names_every_command() {
     let output = broker(&["--help"]).output().unwrap();
     let (shown, _) = written(&output);
     assert!(output.status.success());
-    for word in ["play", "invoke", "explain", "serve", "--allowlist", "--world", "--audit"] {
+    for word in ["play", "invoke", "explain", "check", "serve", "--allowlist", "--world", "--audit"] {
         assert!(shown.contains(word), "{word} in {shown}");
     }
     assert_eq!(broker(&["--no-such-option"]).output().unwrap().status.code(), Some(2));

@@ -2,6 +2,7 @@
 
 use permission_broker::local::control_plane::Operation;
 use permission_broker::local::stage::Stage;
+use permission_broker::openapi::OPENAPI;
 use serde_json::{Value, json};
 
 use crate::support::{event_files, json, string, text};
@@ -161,6 +162,7 @@ const TABLE: &[Row] = &[
     http("http-api-iam-denied-account.json", 403, &[asked(ALICE, FUNCTION, "denied", &["principal_not_allowed"])]),
     http("http-api-iam-denied-broker.json", 403, &[asked(CI, FUNCTION, "denied", &["target_not_allowed"])]),
     http("http-api-iam-denied-requester.json", 403, &[asked(ALICE, FUNCTION, "denied", &["requester_not_allowed"])]),
+    http("http-api-iam-describe-api.json", 200, &[asked(CI, None, "described", &[])]),
     http("http-api-iam-dry-run-conflict.json", 409, &[dry(asked(CI, FUNCTION, "conflict", &["statement_conflict"]))])
         .after("direct-grant-account.json"),
     http("http-api-iam-grant-base64.json", 201, &[asked(ALICE, FUNCTION, "granted", &[])]),
@@ -197,6 +199,11 @@ const TABLE: &[Row] = &[
     queue("sqs-revoke-layer.json", &[asked(ROLE, Some("RemoveLayerVersionPermission"), "revoked", &[])])
         .after("sqs-fifo-repeat.json"),
 ];
+
+/// The file that has to be played before another.
+pub(crate) fn before(file: &str) -> Option<&'static str> {
+    TABLE.iter().find(|row| row.file == file).unwrap_or_else(|| panic!("no file {file}")).after
+}
 
 #[test]
 fn the_table_covers_exactly_the_files_that_exist() {
@@ -368,6 +375,10 @@ fn documents(shape: Reply, reply: Value, name: &str) -> Vec<Value> {
 }
 
 fn check_document(document: &Value, asked: &Asked, name: &str) {
+    if asked.outcome == "described" {
+        assert_eq!(*document, json(OPENAPI), "{name}");
+        return;
+    }
     assert_eq!(document["outcome"], asked.outcome, "{name}");
     assert_eq!(document["requestId"], "4f1d0c55-request", "{name}");
     assert_eq!(document["operation"].as_str(), asked.operation, "{name}");

@@ -25,6 +25,7 @@ mod hostile;
 mod lambda;
 mod life;
 mod metrics;
+mod openapi;
 mod readme;
 mod results;
 mod rules;

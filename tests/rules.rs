@@ -9,7 +9,7 @@ mod layer;
 mod life;
 mod model;
 mod near;
-mod property;
+pub(crate) mod property;
 mod shape;
 mod strictness;
 
@@ -23,11 +23,11 @@ use crate::support::document::{broken_rules, without};
 use model::{ADD_LAYER_VERSION_PERMISSION, ADD_PERMISSION};
 
 /// A document with the parameter it is about and the rules that it breaks.
-struct Case {
+pub(crate) struct Case {
     parameter: &'static str,
-    document: Value,
+    pub(crate) document: Value,
     /// Parameter and code.
-    broken: Vec<(&'static str, &'static str)>,
+    pub(crate) broken: Vec<(&'static str, &'static str)>,
 }
 
 /// The cases of one operation.
@@ -80,7 +80,7 @@ impl Table {
     }
 }
 
-fn cases() -> impl Iterator<Item = Case> {
+pub(crate) fn cases() -> impl Iterator<Item = Case> {
     [function::table(), layer::table()].into_iter().chain(life::tables()).flat_map(|table| table.cases)
 }
 

@@ -110,10 +110,13 @@ fn nobody_but_the_doors_may_invoke() {
     for doors in ["api-gateway,eventbridge,sqs", "direct"] {
         let stack = Deployment::with(&[ALLOWLIST, ("Doors", doors)]);
         let permissions = stack.of_type("AWS::Lambda::Permission");
-        let permission = &permissions["ApiMayInvoke"]["Properties"];
-        assert_eq!(permissions.len(), 1, "SAM adds the one of the rule");
-        assert_eq!(permission["Principal"], "apigateway.amazonaws.com");
-        assert_eq!(permission["SourceArn"], "arn:aws:execute-api:us-east-1:123456789012:<Api>/*/*/grants");
+        assert_eq!(permissions.len(), 2, "SAM adds the one of the rule");
+        for (name, end) in [("ApiMayInvoke", "*/grants"), ("ApiMayDescribe", "GET/openapi.json")] {
+            let permission = &permissions[name]["Properties"];
+            assert_eq!(permission["Principal"], "apigateway.amazonaws.com");
+            let source = format!("arn:aws:execute-api:us-east-1:123456789012:<Api>/*/{end}");
+            assert_eq!(permission["SourceArn"], source);
+        }
         let broker = stack.properties("Broker");
         assert!(broker.get("FunctionUrlConfig").is_none());
         assert!(stack.of_type("AWS::Lambda::Url").is_empty());
@@ -129,7 +132,7 @@ fn layers_carry_on_only_where_that_is_asked_for() {
     for (layers, carry) in [("false", "false"), ("true", "false"), ("false", "true")] {
         let stack = Deployment::with(&[ALLOWLIST, ("LayerGrants", layers), ("LayerCarryForward", carry)]);
         assert!(stack.of_type("AWS::Events::Rule").is_empty());
-        assert_eq!(stack.of_type("AWS::Lambda::Permission").len(), 1);
+        assert_eq!(stack.of_type("AWS::Lambda::Permission").len(), 2);
     }
     let stack = Deployment::with(&[ALLOWLIST, ("LayerGrants", "true"), ("LayerCarryForward", "true")]);
     let rule = stack.properties("LayerPublished");
@@ -156,8 +159,9 @@ fn layers_carry_on_only_where_that_is_asked_for() {
 fn no_route_is_open() {
     let stack = Deployment::with(&[ALLOWLIST]);
     let routes = stack.of_type("AWS::ApiGatewayV2::Route");
-    assert_eq!(routes.len(), 2);
-    for (name, key) in [("ApiGrants", "POST /grants"), ("ApiPolicies", "GET /grants")] {
+    let keys = [("ApiGrants", "POST /grants"), ("ApiPolicies", "GET /grants"), ("ApiDescription", "GET /openapi.json")];
+    assert_eq!(routes.len(), keys.len());
+    for (name, key) in keys {
         let route = &routes[name]["Properties"];
         assert_eq!((&route["RouteKey"], &route["AuthorizationType"]), (&json!(key), &json!("AWS_IAM")));
         assert_eq!(route["Target"], "integrations/<ApiIntegration>");

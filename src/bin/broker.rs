@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
+use permission_broker::local::check;
 use permission_broker::local::control_plane::ControlPlane;
 use permission_broker::local::explain;
 use permission_broker::local::play::{self, Options};
@@ -64,6 +65,13 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         after: Vec<PathBuf>,
     },
+    /// Tell what an allowlist says in plain words, and find what in it is wrong or does nothing. Ends with 0 if there
+    /// is nothing to mend, with 1 if there is, with 2 if there is no allowlist to read.
+    Check {
+        /// The allowlist, a JSON file.
+        #[arg(value_name = "ALLOWLIST")]
+        file: PathBuf,
+    },
     /// Open the API door and the control plane on loopback, with the policies kept on disk.
     Serve {
         /// The port of the API door; 0 takes a free one.
@@ -83,12 +91,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let run = || -> Result<(), Failure> {
+    let run = || -> Result<ExitCode, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         runtime.block_on(run(cli))
     };
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("broker: {error}");
             ExitCode::FAILURE
@@ -96,10 +104,11 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(Cli { command, scene }: Cli) -> Result<(), Failure> {
+async fn run(Cli { command, scene }: Cli) -> Result<ExitCode, Failure> {
     let options = Options { raw_audit: scene.audit };
     let colour = wants_colour(io::stdout().is_terminal(), std::env::var_os("NO_COLOR").as_deref());
     let mut show = Show::new(io::stdout().lock(), colour);
+    let mut code = ExitCode::SUCCESS;
     let result = match command.unwrap_or(Command::Play { folder: "events".into() }) {
         Command::Play { folder } => {
             let files = play::files(&folder)
@@ -110,13 +119,24 @@ async fn run(Cli { command, scene }: Cli) -> Result<(), Failure> {
         Command::Explain { file, after } => explain::explain(&scene.stage()?.await?, &file, &after, &mut show).await,
         Command::Serve { port, control_plane_port, state, requester } => {
             drop(show);
-            return serve(&scene, port, control_plane_port, &state, requester).await;
+            return serve(&scene, port, control_plane_port, &state, requester).await.map(|()| code);
         }
+        Command::Check { file } => match read(Some(&file), ALLOWLIST) {
+            Ok(text) => {
+                let checked = check::check(&text);
+                code = ExitCode::from(u8::from(checked.mistakes() > 0));
+                show.checked(&checked)
+            }
+            Err(error) => {
+                eprintln!("broker: {error}");
+                return Ok(ExitCode::from(2));
+            }
+        },
     };
     match result {
         // Whoever closed the pipe has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(code),
+        other => Ok(other.map(|()| code)?),
     }
 }
 

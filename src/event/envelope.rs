@@ -7,12 +7,25 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{Door, Doors, Item, Opened, Received, Shape, door_of};
+use super::{Door, Doors, Item, Opened, Received, Shape, Wants, door_of};
 use crate::arn::AccountId;
 use crate::error::{Code, Fault};
 use crate::json::{self, Object};
 use crate::requester::{Requester, Text};
 use crate::results;
+
+/// The path of the description; a stage or a mapped domain may stand before it.
+const DESCRIPTION: &str = "/openapi.json";
+
+/// Whether the description is meant. The path says no more than that: whatever comes on another one is a request.
+fn is_for_description(event: &Object<'_>) -> bool {
+    event.string("path").or_else(|| event.string("rawPath")).is_some_and(|path| path.ends_with(DESCRIPTION))
+}
+
+/// The methods that the path of an HTTP request takes.
+pub(super) fn methods(event: &Object<'_>) -> &'static str {
+    if is_for_description(event) { "GET" } else { "GET, POST" }
+}
 
 /// A request over HTTP, payload 1.0 or 2.0.
 pub(super) fn http<'a>(event: &Object<'a>) -> Result<Received<'a>, Fault> {
@@ -20,9 +33,11 @@ pub(super) fn http<'a>(event: &Object<'a>) -> Result<Received<'a>, Fault> {
     let context = inner(event, "requestContext")?.unwrap_or_default();
     let http = inner(&context, "http")?;
     let method = event.string("httpMethod").or_else(|| http?.string("method"));
+    let describes = is_for_description(event);
     let reads = match method.as_deref() {
-        Some("POST") => false,
+        Some("POST") if !describes => false,
         Some("GET") => true,
+        _ if describes => return Err(Fault::new("", Code::MethodNotAllowed, "the description is read with GET")),
         _ => return Err(Fault::new("", Code::MethodNotAllowed, "a change is asked for with POST, a policy with GET")),
     };
     let requester = identity(&context)?;
@@ -31,12 +46,13 @@ pub(super) fn http<'a>(event: &Object<'a>) -> Result<Received<'a>, Fault> {
         if event.string("body").is_some_and(|body| !body.is_empty()) {
             return Err(Fault::new("", Code::MethodNotAllowed, "a body goes with POST"));
         }
-        return Ok(Received { requester, text: Cow::Owned(query(event)?) });
+        let wants = if describes { Wants::Description } else { Wants::Request(Cow::Owned(query(event)?)) };
+        return Ok(Received { requester, wants });
     }
     let body = event.string("body").unwrap_or_default();
     let encoded = event.get("isBase64Encoded").is_some_and(|value| value.get() == "true");
     let text = if encoded { Cow::Owned(decode(&body)?) } else { body };
-    Ok(Received { requester, text })
+    Ok(Received { requester, wants: Wants::Request(text) })
 }
 
 /// The read that a query asks for: the parameters of `GetLayerVersionPolicy` if it names a layer, else
@@ -59,8 +75,7 @@ fn query(event: &Object<'_>) -> Result<String, Fault> {
         if name == "reason" {
             document.insert(name.to_string(), text.into());
         } else if name == "VersionNumber" {
-            let number: Option<i64> = text.parse().ok();
-            parameters.insert(name.to_string(), number.map_or_else(|| text.into(), Value::from));
+            parameters.insert(name.to_string(), json::integer(&text).map_or_else(|| text.into(), Value::from));
         } else {
             parameters.insert(name.to_string(), text.into());
         }
@@ -128,7 +143,7 @@ pub(super) fn event<'a>(event: &Object<'a>) -> Result<Received<'a>, Fault> {
     } else {
         Cow::Borrowed(detail.get())
     };
-    Ok(Received { requester: Requester::EventBridge { account, source }, text })
+    Ok(Received { requester: Requester::EventBridge { account, source }, wants: Wants::Request(text) })
 }
 
 /// What CloudTrail tells of a new layer version, as the request to carry the grants of the last one over.
@@ -195,7 +210,7 @@ fn message<'a>(record: &Object<'a>) -> Result<Received<'a>, Fault> {
         },
         Err(_) => body,
     };
-    Ok(Received { requester: Requester::Sqs(sender), text })
+    Ok(Received { requester: Requester::Sqs(sender), wants: Wants::Request(text) })
 }
 
 /// The object inside a member, each of its own members given once.

@@ -10,7 +10,7 @@ use super::stage::{ALLOWLIST, FUNCTION_ARN};
 use crate::allowlist::{Allowlist, Approved};
 use crate::arn::{AccountId, OrganizationId, SourceArn};
 use crate::asked::Asked;
-use crate::event::{self, Door, Doors};
+use crate::event::{self, Door, Doors, Wants};
 use crate::grant::{Action, EventSourceToken, Grant, RevisionId, StatementId};
 use crate::principal::{Form, Principal};
 use crate::read::Read;
@@ -32,7 +32,9 @@ pub fn event(bytes: &[u8]) {
         if let Ok(received) = &item.received {
             let id = received.requester().id();
             hold(id.is_none_or(|id| id.is_ascii()), "a requester is printable");
-            request(received.text().as_bytes());
+            if let Wants::Request(text) = received.wants() {
+                request(text.as_bytes());
+            }
         }
     }
     let closed = event::open(bytes, &Doors::new([]));

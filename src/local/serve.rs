@@ -1,14 +1,17 @@
 //! The API door and the control plane on loopback, as two HTTP servers: `curl` asks for grants at one,
 //! and any AWS client reads the policies at the other.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_smithy_types::base64;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -22,7 +25,11 @@ use super::stage::{FUNCTION_ARN, Stage};
 /// API Gateway's limit for a request body, in bytes.
 const MOST_BODY_BYTES: usize = 10 * 1024 * 1024;
 
-/// Answers `POST` and `GET /grants` until the process ends. Here nobody checks a signature: whoever reaches the
+/// What the description asks of a caller, and what is asked here.
+const SIGNED: &str = r#""security":[{"signature":[]}]"#;
+const UNSIGNED: &str = r#""security":[]"#;
+
+/// Answers `POST` and `GET /grants` and `GET /openapi.json` until the process ends. Here nobody checks a signature: whoever reaches the
 /// port is the requester given.
 pub async fn api(stage: Arc<Stage>, listener: TcpListener, requester: String) -> std::io::Result<()> {
     loop {
@@ -42,19 +49,20 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
-    if parts.uri.path() != "/grants" {
-        return Ok(response(404, "application/json", r#"{"message":"Not Found"}"#.into()));
+    let path = parts.uri.path();
+    if !["/grants", "/openapi.json"].contains(&path) {
+        return Ok(message(404, "Not Found"));
     }
     let Ok(body) = Limited::new(body, MOST_BODY_BYTES).collect().await else {
-        return Ok(response(413, "application/json", r#"{"message":"Request Entity Too Large"}"#.into()));
+        return Ok(message(413, "Request Entity Too Large"));
     };
-    let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+    let body = body.to_bytes();
     let id = format!("local-{:x}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos());
     let Some(query) = query(parts.uri.query().unwrap_or_default()) else {
-        return Ok(response(400, "application/json", r#"{"message":"Bad Request"}"#.into()));
+        return Ok(message(400, "Bad Request"));
     };
     let query = query.into_iter().map(|(name, value)| (name, value.into())).collect();
-    let event = event(parts.method.as_str(), query, &body, requester, &id).to_string();
+    let event = event(parts.method.as_str(), path, query, &body, requester, &id).to_string();
     let reply = stage.invoke(&id, event.as_bytes()).await;
     for line in stage.audit() {
         // Whoever reads along may leave; the request is answered all the same.
@@ -65,31 +73,47 @@ async fn answer(
     }
     let Ok(reply) = reply else {
         // What API Gateway says when the function fails.
-        return Ok(response(502, "application/json", r#"{"message":"Internal Server Error"}"#.into()));
+        return Ok(message(500, "Internal Server Error"));
     };
     let reply: Value = serde_json::from_str(reply.get()).unwrap_or_default();
-    let status = reply.get("statusCode").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
-    let content_type = reply.pointer("/headers/content-type").and_then(Value::as_str).unwrap_or("application/json");
-    let body = reply.get("body").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(response(status.unwrap_or(502), content_type, body))
+    Ok(response(&reply))
 }
 
-fn response(status: u16, content_type: &str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body + "\n")));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    if let Ok(value) = content_type.parse() {
-        response.headers_mut().insert(hyper::header::CONTENT_TYPE, value);
+/// What API Gateway itself says.
+fn message(status: u16, text: &str) -> Response<Full<Bytes>> {
+    let body = json!({ "message": text }).to_string();
+    response(&json!({ "statusCode": status, "headers": { "content-type": "application/json" }, "body": body }))
+}
+
+/// What the broker answered, as HTTP.
+fn response(reply: &Value) -> Response<Full<Bytes>> {
+    let body = reply.get("body").and_then(Value::as_str).unwrap_or_default();
+    let mut response = Response::new(Full::new(Bytes::from(unsigned(body).into_owned() + "\n")));
+    let status = reply.get("statusCode").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+    *response.status_mut() = status.unwrap_or(StatusCode::BAD_GATEWAY);
+    for (name, value) in reply.get("headers").and_then(Value::as_object).into_iter().flatten() {
+        let value = value.as_str().and_then(|value| HeaderValue::from_str(value).ok());
+        if let (Ok(name), Some(value)) = (HeaderName::from_bytes(name.as_bytes()), value) {
+            response.headers_mut().insert(name, value);
+        }
     }
     response
 }
 
+/// The description without the signature, which nobody checks here; any other body as it is.
+fn unsigned(body: &str) -> Cow<'_, str> {
+    if body.starts_with(r#"{"openapi":"#) { body.replacen(SIGNED, UNSIGNED, 1).into() } else { body.into() }
+}
+
 /// The event that an HTTP API with IAM authorization would send.
-fn event(method: &str, query: Map<String, Value>, body: &str, requester: &str, id: &str) -> Value {
+fn event(method: &str, path: &str, query: Map<String, Value>, body: &[u8], requester: &str, id: &str) -> Value {
     let account = FUNCTION_ARN.split(':').nth(4);
+    let text = std::str::from_utf8(body);
     json!({
         "version": "2.0",
-        "routeKey": format!("{method} /grants"),
-        "rawPath": "/grants",
+        "routeKey": format!("{method} {path}"),
+        "rawPath": path,
         "headers": { "content-type": "application/json" },
         "queryStringParameters": query,
         "requestContext": {
@@ -97,12 +121,12 @@ fn event(method: &str, query: Map<String, Value>, body: &str, requester: &str, i
             "apiId": "local",
             "authorizer": { "iam": { "accountId": account, "userArn": requester } },
             "domainName": "localhost",
-            "http": { "method": method, "path": "/grants", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1" },
+            "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1" },
             "requestId": id,
-            "routeKey": format!("{method} /grants"),
+            "routeKey": format!("{method} {path}"),
             "stage": "$default"
         },
-        "body": body,
-        "isBase64Encoded": false
+        "body": text.map_or_else(|_| base64::encode(body), str::to_owned),
+        "isBase64Encoded": text.is_err()
     })
 }

@@ -1,5 +1,6 @@
 //! Replies, audit lines and policies for a person at a terminal; nothing is lost without colour.
 
+mod checked;
 mod explanation;
 mod page;
 mod policies;
@@ -69,7 +70,7 @@ impl<W: Write> Show<W> {
         let outcome = text(last, "outcome");
         let ink = match outcome.as_str() {
             "granted" | "already_granted" | "would_grant" => Ink::Green,
-            "revoked" | "already_revoked" | "would_revoke" | "read" => Ink::Green,
+            "revoked" | "already_revoked" | "would_revoke" | "read" | "described" => Ink::Green,
             "denied" | "rejected" | "conflict" => Ink::Yellow,
             _ => Ink::Red,
         };
@@ -168,7 +169,8 @@ fn reasons(record: &Value) -> Vec<String> {
     let outcome = text(record, "outcome");
     if record.get("code").is_none() {
         let statement = record.get("statementId").map(|id| format!(", statement {}", plain(id))).unwrap_or_default();
-        return vec![format!("{outcome} by rule {}{statement}", text(record, "rule"))];
+        let rule = record.get("rule").map(|rule| format!(" by rule {}", plain(rule))).unwrap_or_default();
+        return vec![format!("{outcome}{rule}{statement}")];
     }
     let list = |name: &str| record.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let error = |error: &Value| match text(error, "pointer").as_str() {

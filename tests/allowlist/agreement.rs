@@ -36,7 +36,7 @@ const REQUESTERS: [&str; 8] = [
     "sqs:*",
     "sqs:ci",
 ];
-const PEOPLE: [Who; 8] = [
+pub(super) const PEOPLE: [Who; 8] = [
     Who::Direct,
     Who::Iam("arn:aws:iam::123456789012:user/ci"),
     Who::Iam("arn:aws:iam::210987654321:user/ci"),
@@ -47,7 +47,7 @@ const PEOPLE: [Who; 8] = [
     Who::Queue("CI"),
 ];
 
-fn one<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
+pub(super) fn one<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
     from[rng.usize(..from.len())]
 }
 
@@ -61,7 +61,7 @@ fn most(rng: &mut Rng, from: &[&'static str]) -> Vec<&'static str> {
     from.iter().copied().filter(|_| rng.u8(..4) > 0).collect()
 }
 
-fn rule(rng: &mut Rng) -> Rule {
+pub(super) fn rule(rng: &mut Rng) -> Rule {
     let mut some = |from: &[&'static str]| rng.bool().then(|| most(rng, from));
     let (actions, targets, requesters) = (some(&ACTIONS), some(&TARGETS), some(&REQUESTERS));
     Rule {
@@ -87,7 +87,7 @@ fn place(rng: &mut Rng) -> Option<(&'static str, &'static str, &'static str)> {
 }
 
 /// A grant that breaks no rule of AWS: only those can be decided.
-fn ask(rng: &mut Rng) -> Ask {
+pub(super) fn ask(rng: &mut Rng) -> Ask {
     let layer = rng.u8(..4) == 0;
     let account = one(rng, &ACCOUNTS);
     let iam = Party::Iam(if rng.u8(..8) == 0 { "aws-cn" } else { "aws" }, account, "root");
@@ -135,7 +135,7 @@ fn with_conditions(rng: &mut Rng, ask: Ask) -> Ask {
     }
 }
 
-fn allowlist(rules: &[Rule]) -> Value {
+pub(super) fn allowlist(rules: &[Rule]) -> Value {
     let rule = |rule: &Rule| {
         let mut value =
             json!({ "accounts": rule.accounts, "organizations": rule.organizations, "services": rule.services });
@@ -151,7 +151,7 @@ fn allowlist(rules: &[Rule]) -> Value {
     Value::Array(rules.iter().map(rule).collect())
 }
 
-fn document(ask: &Ask) -> Value {
+pub(super) fn document(ask: &Ask) -> Value {
     let word = if ask.layer { "layer" } else { "function" };
     let name = match ask.place {
         Some((partition, region, account)) => format!("arn:{partition}:lambda:{region}:{account}:{word}:{}", ask.name),
@@ -188,7 +188,7 @@ fn document(ask: &Ask) -> Value {
     json!({ "operation": operation, "parameters": parameters })
 }
 
-fn requester(who: Who) -> Requester {
+pub(super) fn requester(who: Who) -> Requester {
     let text = |text| Text::parse(text).unwrap();
     match who {
         Who::Direct => Requester::Direct,

@@ -3,8 +3,11 @@
 use permission_broker::allowlist::Allowlist;
 use serde_json::{Value, json};
 
+use super::schema;
+
 /// The places of the problems.
 fn problems(text: &str) -> Vec<String> {
+    schema::assert_agreed(text);
     let problems = Allowlist::parse(text).err().unwrap_or_default();
     assert!(problems.iter().all(|problem| !problem.detail.is_empty()), "{problems:?}");
     problems.into_iter().map(|problem| problem.pointer).collect()

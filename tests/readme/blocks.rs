@@ -18,6 +18,7 @@ enum Kind {
     Audit,
     IamPolicy,
     Entries,
+    Settings,
 }
 
 fn kind(block: &str) -> Kind {
@@ -31,6 +32,7 @@ fn kind(block: &str) -> Kind {
         (Kind::Allowlist, "accounts"),
         (Kind::IamPolicy, "Statement"),
         (Kind::Entries, "DetailType"),
+        (Kind::Settings, "json.schemas"),
     ];
     let mut kinds = marks.into_iter().filter(|(_, mark)| has(mark)).map(|(kind, _)| kind);
     kinds.next().unwrap_or_else(|| panic!("nothing known: {block}"))
@@ -44,10 +46,9 @@ fn of_kind(wanted: Kind) -> Vec<String> {
 fn every_block_is_of_a_kind_that_is_tested() {
     let count = |wanted| all_blocks().iter().filter(|block| block.language == wanted).count();
     assert_eq!(count("json") + count("sh") + count("text") + count("insights"), all_blocks().len());
-    let counts =
-        [Kind::Request, Kind::Revoke, Kind::Allowlist, Kind::Reply, Kind::Audit, Kind::IamPolicy, Kind::Entries]
-            .map(|kind| of_kind(kind).len());
-    assert_eq!(counts, [3, 1, 2, 2, 1, 1, 1]);
+    let kinds = [Kind::Request, Kind::Revoke, Kind::Allowlist, Kind::Reply, Kind::Audit, Kind::IamPolicy];
+    let counts = kinds.into_iter().chain([Kind::Entries, Kind::Settings]).map(|kind| of_kind(kind).len());
+    assert_eq!(counts.collect::<Vec<_>>(), [3, 1, 2, 2, 1, 1, 1, 1]);
     assert_eq!(count("text"), 2);
 }
 
@@ -109,6 +110,16 @@ async fn what_is_shown_as_answered_is_what_is_answered() {
         assert_eq!(string(&shown, "timestamp").len(), string(&line, "timestamp").len());
         assert_eq!(fixed(shown), fixed(line));
     }
+}
+
+/// What an editor is told to check an allowlist with is there.
+#[test]
+fn the_settings_name_the_schema() {
+    let settings = json(&of_kind(Kind::Settings).remove(0));
+    let [one] = settings["json.schemas"].as_array().unwrap().as_slice() else { panic!("{settings}") };
+    let schema = json(&text(string(one, "url").trim_start_matches("./")));
+    assert!(schema["$schema"].is_string());
+    assert_eq!(one["fileMatch"], json!(["allowlist.json"]));
 }
 
 /// What people are given is the right to ask, and nothing more.

@@ -26,6 +26,8 @@ enum Check {
     Mutants,
     /// The benchmark takes minutes: `speed` looks for its commands, and CI runs one of them.
     Benchmark,
+    /// A script that CI runs after this.
+    Script,
     /// Needs an AWS account: files and outputs it names have to exist.
     NeedsAws,
 }
@@ -41,7 +43,9 @@ fn check(command: &str) -> Check {
         (variable, rest) if variable.contains('=') && rest.starts_with("cargo test ") => Check::LongRun,
         ("cargo", rest) if rest.starts_with("run -- serve") => Check::Serve,
         ("cargo", "run -- --help") => Check::Run("Usage: broker"),
+        ("cargo", rest) if rest.starts_with("run -- check ") => Check::Run("0 mistakes"),
         ("cargo", rest) if rest.starts_with("run -- ") => Check::Run("outcome"),
+        ("tests/openapi/schemathesis.sh", "") => Check::Script,
         ("curl", rest) if rest.contains("http://127.0.0.1:8080/") => Check::Grant,
         ("aws", rest) if rest.contains("--endpoint-url http://127.0.0.1:8081") => Check::Policy,
         ("sam" | "aws" | "curl", _) => Check::NeedsAws,
@@ -53,7 +57,7 @@ fn check(command: &str) -> Check {
 fn every_command_does_what_it_says() {
     let blocks = blocks("sh");
     let commands: Vec<&str> = blocks.iter().flat_map(|block| block.text.lines()).collect();
-    assert_eq!(commands.len(), 30);
+    assert_eq!(commands.len(), 32);
     let mut served = None;
     for command in commands {
         match check(command) {
@@ -73,6 +77,7 @@ fn every_command_does_what_it_says() {
                 let files: Vec<&str> = config.split('"').filter(|word| word.starts_with("src/")).collect();
                 assert!(!files.is_empty() && files.iter().all(|file| path(file).exists()), "{files:?}");
             }
+            Check::Script => assert!(text(".ci/run").lines().any(|line| line == command) && path(command).exists()),
             Check::Benchmark => assert!(path("bench/Cargo.toml").exists(), "{command}"),
             Check::NeedsAws => needs_aws(command),
         }

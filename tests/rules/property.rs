@@ -71,7 +71,7 @@ fn value(constraint: &'static Constraint) -> BoxedStrategy<Option<Value>> {
 }
 
 /// A valid document in which one to four parameters are replaced.
-fn document() -> impl Strategy<Value = Value> {
+pub(crate) fn document() -> impl Strategy<Value = Value> {
     let of = |valid: fn(&Value) -> Value, constraints: &'static [Constraint]| {
         let replaced = prop::sample::select((0..constraints.len()).collect::<Vec<_>>())
             .prop_flat_map(move |at| (Just(constraints[at].parameter), value(&constraints[at])));
@@ -94,7 +94,7 @@ fn document() -> impl Strategy<Value = Value> {
 }
 
 /// Proptest's own settings, with more cases than its 256 unless the environment says how many.
-fn config() -> ProptestConfig {
+pub(crate) fn config() -> ProptestConfig {
     let own = ProptestConfig::default();
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { own.cases } else { 4_096 };
     // A failing document is printed when it is at its smallest; it then belongs into a table.

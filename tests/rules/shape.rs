@@ -122,17 +122,36 @@ fn parameters_are_an_object() {
 }
 
 #[test]
-fn a_number_is_written_as_json_writes_integers() {
-    for number in ["1", "42", "9223372036854775807"] {
+fn a_number_is_whole_however_it_is_written() {
+    for number in [
+        "1",
+        "42",
+        "9223372036854775807",
+        "1.0",
+        "1.000000000000000000000000",
+        "1e0",
+        "1E+0",
+        "10e-1",
+        "1.5e1",
+        "9223372036854775807.0",
+        "9223372036854775.807e3",
+        "9e18",
+    ] {
         assert_broken(&with_version(number), &[]);
     }
     for number in [
-        "1.0",
-        "1e0",
-        "1E0",
-        "10e-1",
-        "-0",
+        "1.5",
+        "1e-1",
+        "15e-1",
+        "1.000000000000000000000001",
+        "0.1e-1",
+        "9223372036854775807.5",
+        "9223372036854775808.0",
+        "1e19",
+        "1e30",
         "1e400",
+        "1e99999999999",
+        "1e-99999999999",
         "9223372036854775808",
         "18446744073709551616",
         r#""3""#,
@@ -142,7 +161,7 @@ fn a_number_is_written_as_json_writes_integers() {
     ] {
         assert_broken(&with_version(number), &[("/parameters/VersionNumber", "wrong_type")]);
     }
-    for number in ["0", "-1", "-9223372036854775808"] {
+    for number in ["0", "-0", "0.0", "0e9", "-1", "-1.0", "-9223372036854775808"] {
         assert_broken(&with_version(number), &[("/parameters/VersionNumber", "invalid_version_number")]);
     }
     for number in ["01", "+1", ".5", "1.", "0x1", "1_0", "１"] {

@@ -80,7 +80,9 @@ fn faults(document: &str) -> Vec<Fault> {
     let refused = match request.operation {
         Some(Operation::GrantFunctionUrl) => Grant::of_function_url(request).err(),
         Some(Operation::RemovePermission | Operation::RemoveLayerVersionPermission) => Revoke::new(request).err(),
-        Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy) => Read::new(request).err(),
+        Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy | Operation::CarryLayerForward) => {
+            Read::new(request).err()
+        }
         _ => Grant::new(request).err(),
     };
     refused.unwrap_or_default()

@@ -69,19 +69,26 @@ impl Drop for Served {
 
 /// A request over HTTP and its answer: status and body.
 pub(crate) fn http(address: &str, method: &str, target: &str, headers: &str, body: &str) -> (u16, String) {
+    let answer = exchange(address, method, target, headers, body.as_bytes());
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, body.trim_end().to_owned())
+}
+
+/// The same with any bytes as body, and the whole of the answer.
+pub(crate) fn exchange(address: &str, method: &str, target: &str, headers: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     let length = body.len();
     write!(
         stream,
-        "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
     )
     .expect("a request");
+    stream.write_all(body).expect("a body");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    (status, body.trim_end().to_owned())
+    answer
 }
 
 /// What any AWS client sends along; the control plane looks for a signature, not at it.

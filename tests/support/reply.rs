@@ -5,6 +5,8 @@ use permission_broker::reply::Failure;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::openapi;
+
 /// What a caller learns.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
@@ -31,6 +33,16 @@ impl Reply {
             },
             _ => Self { failed, document: value, http: None },
         }
+        .described()
+    }
+
+    /// Whatever a test brings about is what the description says.
+    fn described(self) -> Self {
+        let documents = self.document.as_array().map_or(std::slice::from_ref(&self.document), Vec::as_slice);
+        for document in documents.iter().filter(|document| document.get("outcome").is_some()) {
+            openapi::assert_described(document, self.http.as_ref().map(|(status, _)| *status));
+        }
+        self
     }
 
     pub(crate) fn outcome(&self) -> &str {

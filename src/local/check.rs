@@ -1,0 +1,142 @@
+//! An allowlist, looked at before it is deployed: what it says in plain words, and what in it does nothing.
+//!
+//! A mistake is something that can go without any decision being another, or that stops the start. A hint is what
+//! nobody can tell from the allowlist alone.
+
+mod cover;
+mod nothing;
+mod words;
+
+use serde::de::IgnoredAny;
+
+use crate::allowlist::{Allowlist, Rule};
+pub use words::Sentence;
+
+/// What was found out about an allowlist.
+pub struct Checked {
+    /// Each rule in plain words; none of an allowlist with which the broker would not start.
+    pub rules: Vec<Told>,
+    /// What stands in it for nothing, or stops the start.
+    pub findings: Vec<Finding>,
+}
+
+/// A rule in plain words.
+pub struct Told {
+    /// Its id, or its position.
+    pub id: String,
+    /// Who may ask for what, each part with its label.
+    pub sentences: Vec<Sentence>,
+}
+
+/// Something in an allowlist that is worth a look.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What sort of thing it is.
+    pub kind: Kind,
+    /// A JSON pointer to it; empty for the whole.
+    pub pointer: String,
+    /// What it is, and what to do.
+    pub detail: String,
+}
+
+/// The sorts of finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The broker does not start with it.
+    Malformed,
+    /// A rule that says what an earlier one says.
+    Duplicate,
+    /// A rule under which nothing is allowed that another one does not allow.
+    Shadowed,
+    /// A rule under which nothing is allowed at all.
+    AllowsNothing,
+    /// A rule under which nothing can be granted; policies can still be read, and statements revoked.
+    GrantsNothing,
+    /// An entry that makes no difference to its rule.
+    UselessEntry,
+    /// Accounts beside an organization that they may belong to.
+    AccountsBesideOrganization,
+    /// A pattern that no identity begins like.
+    UnlikelyRequester,
+}
+
+impl Kind {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Duplicate => "duplicate",
+            Self::Shadowed => "shadowed",
+            Self::AllowsNothing => "allows nothing",
+            Self::GrantsNothing => "grants nothing",
+            Self::UselessEntry => "useless entry",
+            Self::AccountsBesideOrganization | Self::UnlikelyRequester => "hint",
+        }
+    }
+
+    /// Whether it may be right all the same.
+    pub const fn is_hint(self) -> bool {
+        matches!(self, Self::AccountsBesideOrganization | Self::UnlikelyRequester)
+    }
+}
+
+impl Checked {
+    /// How many findings are no hints.
+    pub fn mistakes(&self) -> usize {
+        self.findings.iter().filter(|finding| !finding.kind.is_hint()).count()
+    }
+}
+
+/// Looks at an allowlist.
+pub fn check(text: &str) -> Checked {
+    let allowlist = match Allowlist::parse(text) {
+        Ok(allowlist) => allowlist,
+        Err(problems) => {
+            let place = place_of_mistake(text).unwrap_or_default();
+            let of = |problem: crate::allowlist::Problem| Finding {
+                kind: Kind::Malformed,
+                detail: format!("{}{place}", problem.detail),
+                pointer: problem.pointer,
+            };
+            return Checked { rules: Vec::new(), findings: problems.into_iter().map(of).collect() };
+        }
+    };
+    let is_list = text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('[');
+    let pointer = |position: usize| if is_list { format!("/{position}") } else { String::new() };
+    let told = |rule: &Rule| Told { id: rule.id.to_string(), sentences: words::of(rule) };
+    Checked { findings: findings(&allowlist.rules, pointer), rules: allowlist.rules.iter().map(told).collect() }
+}
+
+/// Where a text stops being JSON. The parser's own sentence does not say it; for a person it is all that counts.
+fn place_of_mistake(text: &str) -> Option<String> {
+    let error = serde_json::from_str::<IgnoredAny>(text).err().filter(|_| !text.trim().is_empty())?;
+    Some(format!(" (it stops being JSON at line {}, column {})", error.line(), error.column()))
+}
+
+fn findings(rules: &[Rule], pointer: impl Fn(usize) -> String) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (position, rule) in rules.iter().enumerate() {
+        let at = pointer(position);
+        let mut find =
+            |kind, place: &str, detail| findings.push(Finding { kind, pointer: format!("{at}{place}"), detail });
+        if let Some((kind, why)) = nothing::of(rule) {
+            find(kind, "", why);
+            continue;
+        }
+        if let Some((kind, other)) = cover::of(rules, position) {
+            let what = if kind == Kind::Duplicate {
+                "it says the same as rule"
+            } else {
+                "all that it allows is allowed by rule"
+            };
+            find(kind, "", format!("{what} `{other}` already; it can go"));
+        }
+        for (place, detail) in cover::entries(rule).into_iter().chain(nothing::entries(rule)) {
+            find(Kind::UselessEntry, &place, detail);
+        }
+        for (kind, place, detail) in words::hints(rule) {
+            find(kind, &place, detail);
+        }
+    }
+    findings
+}

@@ -1,0 +1,102 @@
+//! A rule in plain words, and what a person might look into.
+
+use super::cover::actions;
+use super::{Kind, nothing};
+use crate::allowlist::{Pattern, Rule};
+
+/// Most names that are listed of one kind.
+const MOST_LISTED: usize = 8;
+
+/// How every identity begins: an ARN, or the kind of requester.
+const STARTS: [&str; 5] = ["arn:", "jwt:", "authorizer:", "eventbridge:", "sqs:"];
+
+/// A part of what a rule says: its label and the words.
+pub type Sentence = (&'static str, String);
+
+/// Who may ask for what on which targets for whom.
+pub(super) fn of(rule: &Rule) -> Vec<Sentence> {
+    let asks = match &rule.requesters {
+        None => "whoever may reach an open door; of events, those of the broker's own account".to_owned(),
+        Some(patterns) => listed(patterns.iter().map(|it| &*it.0), "nobody"),
+    };
+    let mut sentences = vec![("asks", asks), ("on", targets(rule.targets.as_deref()))];
+    let default = if rule.actions.is_none() { " (the default)" } else { "" };
+    sentences.push(("grants", format!("{}{default}", listed(actions(rule).into_iter(), "nothing"))));
+    let accounts: Vec<String> = rule.accounts.iter().map(ToString::to_string).collect();
+    if !accounts.is_empty() {
+        let with = "with the users and roles in it";
+        sentences.push(("to", format!("{}, {with}", counted("account", accounts.iter().map(String::as_str)))));
+    }
+    if !rule.organizations.is_empty() {
+        let ids = rule.organizations.iter().map(|id| id.as_str());
+        sentences.push(("to", format!("everyone in {}", counted("organization", ids))));
+    }
+    if !rule.services.is_empty() {
+        let services = counted("service", rule.services.iter().map(AsRef::as_ref));
+        let skill = rule.services.iter().any(|service| nothing::needs_no_account(service));
+        let skill = if skill { ", an Alexa service also for a skill" } else { "" };
+        sentences.push(("to", format!("{services}, acting for one of the accounts{skill}")));
+    }
+    if sentences.iter().all(|(label, _)| *label != "to") {
+        sentences.push(("to", "nobody".to_owned()));
+    }
+    if nothing::of(rule).is_none_or(|(kind, _)| kind != Kind::AllowsNothing) {
+        const BESIDES: &str = "the same people may read the policies of these targets, and revoke what is in them";
+        sentences.push(("besides", BESIDES.to_owned()));
+    }
+    sentences
+}
+
+fn targets(patterns: Option<&[Pattern]>) -> String {
+    let Some(patterns) = patterns else {
+        return "every function and layer of the broker's account and region, but the broker itself".to_owned();
+    };
+    let told = patterns.iter().map(|pattern| {
+        let (word, name) = pattern.0.split_once(':').unwrap_or_default();
+        match name.strip_suffix('*') {
+            None => format!("{word} {name}"),
+            Some("") => format!("every {word}"),
+            Some(stem) => format!("every {word} whose name begins with {stem}"),
+        }
+    });
+    let told: Vec<String> = told.collect();
+    listed(told.iter().map(String::as_str), "nothing")
+}
+
+/// Names after what they are names of.
+fn counted<'a>(what: &str, names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let end = if names.len() == 1 { "" } else { "s" };
+    format!("{what}{end} {}", listed(names, ""))
+}
+
+/// Names one after the other; of many, how many there are.
+fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>, none: &str) -> String {
+    let more = names.len().saturating_sub(MOST_LISTED);
+    let mut names: Vec<String> = names.take(MOST_LISTED).map(str::to_owned).collect();
+    if names.is_empty() {
+        return none.to_owned();
+    }
+    if more > 0 {
+        names.push(format!("and {more} more"));
+    }
+    names.join(", ")
+}
+
+/// What may be right, though it often is not.
+pub(super) fn hints(rule: &Rule) -> Vec<(Kind, String, String)> {
+    let mut hints = Vec::new();
+    if !rule.accounts.is_empty() && !rule.organizations.is_empty() {
+        let detail = "if these accounts are in an organization that the rule names, a grant to the organization covers them, and \
+                      they are needed only as source accounts and for grants to one of them alone; who is in an organization \
+                      the broker cannot know, `aws organizations list-accounts` tells";
+        hints.push((Kind::AccountsBesideOrganization, "/accounts".to_owned(), detail.to_owned()));
+    }
+    for (position, pattern) in rule.requesters.iter().flatten().enumerate() {
+        let start = pattern.0.split('*').next().unwrap_or_default();
+        if !STARTS.iter().any(|known| known.starts_with(start) || start.starts_with(known)) {
+            let detail = format!("no identity begins like this: they begin with {}", STARTS.join(", "));
+            hints.push((Kind::UnlikelyRequester, format!("/requesters/{position}"), detail));
+        }
+    }
+    hints
+}
