@@ -265,6 +265,8 @@ fn every_code_that_input_can_lead_to_is_among_the_files() {
         Code::Unavailable,
         Code::OutcomeUnknown,
         Code::HalfGranted,
+        // AppConfig's answers.
+        Code::AllowlistUnavailable,
         // The broker's own.
         Code::Internal,
         Code::TimedOut,
