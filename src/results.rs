@@ -53,7 +53,7 @@ pub const fn detail_type(outcome: Outcome) -> Option<&'static str> {
         Outcome::Revoked => Some("grant.revoked"),
         Outcome::Denied | Outcome::Rejected => Some("grant.denied"),
         Outcome::Conflict | Outcome::Failed => Some("grant.failed"),
-        Outcome::WouldGrant | Outcome::WouldRevoke | Outcome::Read => None,
+        Outcome::WouldGrant | Outcome::WouldRevoke | Outcome::Read | Outcome::Described => None,
     }
 }
 
