@@ -42,7 +42,7 @@ async fn each_outcome_is_told_under_its_name() {
     }
     // An outcome is told unless it changes nothing by intention.
     let silent: Vec<_> = Outcome::ALL.into_iter().filter(|outcome| detail_type(*outcome).is_none()).collect();
-    assert_eq!(silent, [Outcome::WouldGrant, Outcome::WouldRevoke, Outcome::Read]);
+    assert_eq!(silent, [Outcome::WouldGrant, Outcome::WouldRevoke, Outcome::Read, Outcome::Described]);
 }
 
 /// The whole of one event, and the call at the wire.
