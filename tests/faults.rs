@@ -12,5 +12,5 @@ use futures_util::StreamExt;
 
 /// Plays schedules, a few at a time: what waits does not wait for all the others to be set up.
 async fn all(schedules: Vec<impl Future<Output = ()>>) {
-    futures_util::stream::iter(schedules).buffer_unordered(8).collect().await
+    futures_util::stream::iter(schedules).buffer_unordered(24).collect().await
 }

@@ -138,6 +138,7 @@ impl Event {
             sleep(LATE).await;
         }
         self.delivered = true;
+        self.scene.sink.take_failed();
         let (found, _) = self.now();
         let before = writes(&self.scene.plane);
         let bytes = door::event(self.door, &self.asked.request);
@@ -181,13 +182,15 @@ impl Event {
 
     /// What a reply says, which has to be what a record says.
     fn ending(&self, reply: &Reply, written: &[Written]) -> Ending {
+        let failed = self.scene.sink.take_failed();
         let outcomes = written.iter().map(|one| &one.line).filter(|line| line["record"] == "outcome");
         // What undoes a change is no ending of the request.
         let words: Vec<&str> = outcomes.filter(|line| line["takesBack"] != true).map(word).collect();
         let failure = words.iter().rfind(|word| !is_success(word));
         let told = match reply.failed_messages() {
-            // A queue is told that a message comes again, not why: a code, or that its record failed.
-            Some(_) if reply.comes_again() => failure.copied().unwrap_or("audit_unavailable"),
+            // A queue is told that a message comes again, not why: a code, or that a record failed.
+            Some(_) if reply.comes_again() && failed => "audit_unavailable",
+            Some(_) if reply.comes_again() => failure.copied().expect("a message comes again without a reason"),
             Some(_) => failure.or(words.last()).copied().expect("a message is done without a record"),
             None if reply.code().is_empty() => reply.outcome(),
             None => reply.code(),
