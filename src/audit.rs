@@ -282,7 +282,7 @@ impl Audit {
     /// Records that the description of the HTTP door was handed out.
     pub(crate) fn described(&self, case: &Case<'_>) -> Result<Recorded, Unrecorded> {
         let ending = Ok(Outcome::Described);
-        self.end(case, &Line::new(Record::Outcome, case).ended(ending), None)?;
+        self.end(case, Line::new(Record::Outcome, case).ended(ending), None)?;
         Ok(Recorded { verdict: Verdict::of(case, ending) })
     }
 

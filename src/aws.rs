@@ -24,7 +24,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::config::Aws;
 use crate::connection::Connection;
-use crate::policy::Timing;
+use crate::policy::{StatusKept, Timing};
 
 /// Builds a client over a connection. Credentials are the environment's: Lambda puts the role's there,
 /// and starts a new environment before they expire.
@@ -64,7 +64,8 @@ pub fn client_with(
     credentials: impl ProvideCredentials + 'static,
 ) -> Client {
     let shared = shared(&aws.region, aws.endpoint.clone(), http, credentials);
-    Client::from_conf(aws_sdk_lambda::config::Builder::from(&shared).interceptor(Silent).build())
+    let builder = aws_sdk_lambda::config::Builder::from(&shared);
+    Client::from_conf(builder.interceptor(Silent).interceptor(StatusKept).build())
 }
 
 /// What has to be known to build a client for EventBridge, kept until one is needed.

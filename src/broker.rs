@@ -233,7 +233,7 @@ impl Broker {
         };
         let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
         let given = admitted.read().given();
-        let Seen { mut written, document } = Box::pin(policy::read(&self.client, given, budget)).await;
+        let Seen { mut written, document, .. } = Box::pin(policy::read(&self.client, given, budget)).await;
         let statements = document.as_deref().and_then(|text| inventory::of(text, admitted.read(), case.allowlist, own));
         if document.is_some() && statements.is_none() {
             written = Written { ending: Ending::Not(Code::Unavailable), policy: None, ..written };

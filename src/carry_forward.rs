@@ -2,7 +2,8 @@
 //!
 //! A layer's permissions belong to one version, so that with every new version they would have to be
 //! given again (AWS, sharing layers). CloudTrail tells of each `PublishLayerVersion` through EventBridge. What the
-//! allowlist allows today is carried over, whoever asked for it then; what it does not is told.
+//! allowlist allows today is carried over, whoever asked for it then; what it does not is told. Where nothing
+//! is to be carried no write proves that the new version is there, so it has to be seen.
 
 use tokio::time::Instant;
 
@@ -41,36 +42,36 @@ impl Broker {
         let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
         let mut calls = Vec::new();
         let (mut written, parts) = match self.standing(admitted.read().given(), budget, &mut calls).await {
-            Ok((before, now)) => self.carry(&admitted, before, &now, case, own, budget).await?,
+            Ok((before, now)) => self.carry(&admitted, before, now.as_deref(), case, own, budget).await?,
             Err(code) => (Written::none(code), Vec::new()),
         };
         written.calls = calls;
         self.audit.carried(case, &admitted, written, parts)
     }
 
-    /// What the previous version grants, and the policy that the new one has already.
+    /// What the previous version grants, and the policy that the new one has already; none if it was not seen to be there.
     async fn standing(
         &self,
         given: &Given,
         budget: Budget,
         calls: &mut Vec<String>,
-    ) -> Result<(Vec<Standing>, String), Code> {
+    ) -> Result<(Vec<Standing>, Option<String>), Code> {
         let Given::Layer { name, version } = given else { return Err(Code::Internal) };
         let previous = Given::Layer { name: name.clone(), version: version.saturating_sub(1) };
-        let before = if *version > 1 { self.document(&previous, budget, calls).await? } else { String::new() };
+        let before = if *version > 1 { self.document(&previous, budget, calls).await? } else { None };
         // A policy that cannot be understood is not taken for an empty one.
-        let before = if before.is_empty() { Some(Vec::new()) } else { statement::all(&before) };
+        let before = before.filter(|text| !text.is_empty()).map_or(Some(Vec::new()), |text| statement::all(&text));
         let before = before.ok_or(Code::Unavailable)?;
         Ok((before, self.document(given, budget, calls).await?))
     }
 
-    /// A policy's text; without one, none.
-    async fn document(&self, given: &Given, budget: Budget, calls: &mut Vec<String>) -> Result<String, Code> {
-        let Seen { written, document } = Box::pin(policy::read(&self.client, given, budget)).await;
+    /// A policy's text, empty without one; nothing of a layer version that was not seen to be there.
+    async fn document(&self, given: &Given, budget: Budget, calls: &mut Vec<String>) -> Result<Option<String>, Code> {
+        let Seen { written, document, no_policy } = Box::pin(policy::read(&self.client, given, budget)).await;
         calls.extend_from_slice(&written.calls);
         match (written.ending(), document) {
-            (Ok(_), Some(document)) => Ok(document),
-            (Err(Code::TargetNotFound), _) => Ok(String::new()),
+            (Ok(_), Some(document)) => Ok(Some(document)),
+            (Err(Code::TargetNotFound), _) => Ok(no_policy.then(String::new)),
             (Err(code), _) => Err(code),
             (Ok(_), None) => Err(Code::Unavailable),
         }
@@ -80,7 +81,7 @@ impl Broker {
         &self,
         admitted: &Admitted,
         before: Vec<Standing>,
-        now: &str,
+        now: Option<&str>,
         case: &Case<'_>,
         own: &Own,
         budget: Budget,
@@ -89,7 +90,10 @@ impl Broker {
         let Given::Layer { version, .. } = given else { return Ok((Written::none(Code::Internal), Vec::new())) };
         let layer = admitted.resource().rsplit_once(':').map_or("", |(layer, _)| layer);
         let previous = format!("{layer}:{}", version.saturating_sub(1));
-        let mut whole = Written::ended(Ending::Done(Outcome::AlreadyGranted));
+        let mut whole = Written::ended(match now {
+            Some(_) => Ending::Done(Outcome::AlreadyGranted),
+            None => Ending::Not(Code::TargetNotFound),
+        });
         let mut parts = Vec::new();
         for standing in before {
             let Standing::Statement(stored) = standing else {
@@ -111,7 +115,7 @@ impl Broker {
                 }
             };
             let expected = statement::Statement::expected(&approved);
-            let there = statement::find(now, expected.sid());
+            let there = now.and_then(|now| statement::find(now, expected.sid()));
             if matches!(&there, Some(Found::Statement(stored)) if **stored == expected) {
                 continue;
             }
@@ -125,11 +129,17 @@ impl Broker {
             whole.ending = match (recorded.code(), &whole.ending) {
                 // What may succeed later comes again; what never will is told, and the rest goes on.
                 (Some(code), _) if code.kind().delivery() == crate::error::Delivery::Fail => Ending::Not(code),
+                (Some(Code::TargetNotFound), _) => Ending::Not(Code::TargetNotFound),
+                // A version that takes a grant is there, whatever the read said.
+                (None, Ending::Not(Code::TargetNotFound) | Ending::Done(_)) => Ending::Done(Outcome::Granted),
                 (_, Ending::Not(code)) => Ending::Not(*code),
-                (None, _) => Ending::Done(Outcome::Granted),
                 (Some(_), Ending::Done(outcome)) => Ending::Done(*outcome),
             };
             parts.push(recorded.part());
+            // Neither is there for the other grants.
+            if recorded.code() == Some(Code::TargetNotFound) {
+                break;
+            }
         }
         Ok((whole, parts))
     }

@@ -4,7 +4,8 @@
 //! * The SDK's retries are off. A write that is sent again in silence could hide what happened.
 //! * 409 is never believed by its text: AWS uses it for a taken statement id and for a concurrent
 //!   update. The policy is read and the statement compared by meaning.
-//! * A write whose answer was lost, or cannot be read, is looked up before anything is sent again.
+//! * A write whose answer was lost, cannot be read, or is another success than the documented one, is
+//!   looked up before anything is sent again.
 //!   Until it is seen, or another statement in its place, the ending is called unknown.
 //! * No call starts that cannot end, and be recorded, before the invocation's deadline.
 //!
@@ -39,7 +40,7 @@ use crate::statement::Statement;
 pub(crate) use add::add;
 pub use budget::{Budget, Timing};
 use call::Answer;
-pub(crate) use call::{shown, word};
+pub(crate) use call::{StatusKept, shown, word};
 pub(crate) use fill::Fill;
 pub use fill::MOST_BYTES;
 pub(crate) use preview::{preview, preview_revoke};

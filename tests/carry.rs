@@ -1,6 +1,8 @@
 //! A new layer version gets what the last one granted, as far as the allowlist allows it today.
 
-use permission_broker::local::control_plane::{Fault, Operation};
+use std::time::Duration;
+
+use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Operation};
 use serde_json::{Value, json};
 
 use crate::support::{Door, Fate, Scene, json as parsed, layer_grant, string, text};
@@ -95,6 +97,56 @@ async fn a_first_version_and_a_version_without_grants_have_nothing_to_carry() {
         let reply = scene.invoke(&published(&json!({ "responseElements": answer }))).await;
         assert_eq!((reply.failed, reply.outcome()), (false, "already_granted"), "{version}");
     }
+}
+
+/// A version that is not there is told apart from one that has nothing to carry: AWS says of a layer version which it
+/// is, and where it does not, nothing is called granted.
+#[tokio::test]
+async fn a_version_that_is_not_there_is_never_called_granted() {
+    let of = |version: u64| {
+        let answer = json!({ "layerArn": "arn:aws:lambda:us-east-1:123456789012:layer:common", "version": version });
+        published(&json!({ "responseElements": answer }))
+    };
+    let asked = |layer: &str, version: u64| {
+        let parameters = json!({ "LayerName": layer, "VersionNumber": version });
+        json!({ "operation": "CarryLayerForward", "parameters": parameters })
+    };
+    // The versions of the examples are 1 to 3; the first has no predecessor, the fifth none that is there.
+    for door in [Door::Direct, Door::ApiGateway, Door::EventBridge, Door::Sqs] {
+        for (layer, version, ending) in
+            [("common", 1, ""), ("common", 3, ""), ("common", 4, "target_not_found"), ("common", 5, "target_not_found")]
+        {
+            let scene = Scene::new().await;
+            assert!(!scene.ask(door, &asked(layer, version)).await.comes_again());
+            let outcome = scene.records().pop().unwrap();
+            assert_eq!(string(&outcome, "code"), ending, "{version} through {}", door.as_str());
+            assert!(!scene.calls().contains(&"add"));
+        }
+    }
+    let scene = Scene::new().await;
+    assert_eq!(scene.invoke(&of(9)).await.code(), "target_not_found");
+
+    // With something to carry: the grant is tried, and AWS refuses it.
+    let third = json!({ "VersionNumber": 3, "StatementId": "partner" });
+    let scene = Scene::new().await;
+    assert_eq!(scene.ask(Door::Direct, &layer_grant(third)).await.outcome(), "granted");
+    scene.plane.clear_calls();
+    let reply = scene.invoke(&of(4)).await;
+    assert_eq!((reply.failed, reply.code()), (false, "target_not_found"));
+    assert_eq!(scene.calls(), ["read", "read", "add"]);
+}
+
+/// A read whose text does not say that the version is there is outdone by a grant that AWS takes.
+#[tokio::test]
+async fn a_version_that_takes_a_grant_is_there() {
+    let scene = granted(&[("a", json!({ "Principal": PARTNER })), ("b", json!({ "Principal": "123456789012" }))]).await;
+    let unseen = Fault::error(ErrorName::ResourceNotFound, "another text").on(Operation::GetLayerVersionPolicy);
+    scene
+        .plane
+        .inject(Fault::new(FaultKind::Delay(Duration::ZERO)).on(Operation::GetLayerVersionPolicy))
+        .inject(unseen);
+    assert_eq!(scene.invoke(&published(&json!({}))).await.outcome(), "granted");
+    assert_eq!(sids(&scene, 3), ["a", "b"]);
 }
 
 #[tokio::test]

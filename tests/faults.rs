@@ -3,6 +3,14 @@
 
 mod delivery;
 mod environment;
+mod kind;
 mod matrix;
 mod random;
 mod sandbox;
+
+use futures_util::StreamExt;
+
+/// Plays schedules, a few at a time: what waits does not wait for all the others to be set up.
+async fn all(schedules: Vec<impl Future<Output = ()>>) {
+    futures_util::stream::iter(schedules).buffer_unordered(24).collect().await
+}

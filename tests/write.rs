@@ -5,4 +5,5 @@ mod errors;
 mod lost;
 mod retry_after;
 mod shown;
+mod status;
 mod wire;

@@ -2,6 +2,7 @@
 //! repeat values, change over the years, and say the same with different codes. The two exceptions
 //! only tell apart what ends without a grant anyway: see [`Hint`].
 
+use std::cell::Cell;
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,7 +11,12 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::RequestId;
 use aws_sdk_lambda::types::FunctionUrlAuthType as SdkAuthType;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::allowlist::Approved;
 use crate::arn::{OrganizationId, SourceArn};
@@ -36,7 +42,8 @@ pub(super) struct Answer<T> {
 /// with the stricter or the more general code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hint {
-    /// A removal's target is there and has no policy; one that is not there has another text and the same code.
+    /// The target of a removal, or the layer version of a read, is there and has no policy; one that is not there has
+    /// another text and the same code.
     NoPolicy,
     /// A principal cannot be resolved: the one given, or one that an older statement names.
     InvalidPrincipal,
@@ -159,29 +166,63 @@ fn policy(document: Option<String>, revision_id: Option<String>) -> Policy {
     Policy { document: document.unwrap_or_default(), revision_id }
 }
 
+tokio::task_local! {
+    /// The status of the answer to the call that is under way; 0 before there is one.
+    static STATUS: Cell<u16>;
+}
+
+/// Keeps the status of each answer: the SDK takes every 2xx for a success and does not say which it was.
+#[derive(Debug)]
+pub(crate) struct StatusKept;
+
+#[dyn_dispatch_hint]
+impl Intercept for StatusKept {
+    fn name(&self) -> &'static str {
+        "StatusKept"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // Outside of a call of this file nobody asks for it.
+        let _ = STATUS.try_with(|status| status.set(context.response().status().as_u16()));
+        Ok(())
+    }
+}
+
 /// Waits for an answer, at most for the time given.
+///
+/// Only the documented status is a success. Another 2xx may be that of a request which AWS has only taken in, or of a
+/// proxy, so it leaves open what became of the call.
 async fn answer<T, O: RequestId, E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(
     time: Duration,
     success: u16,
     send: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,
     of: impl FnOnce(O) -> T,
 ) -> Answer<T> {
-    match tokio::time::timeout(time, send).await {
-        Err(_) => Answer {
+    let sent = async {
+        let sent = tokio::time::timeout(time, send).await;
+        (sent, STATUS.with(Cell::get))
+    };
+    match STATUS.scope(Cell::new(0), sent).await {
+        (Err(_), _) => Answer {
             result: Err(Failure::Unclear),
             seen: "timeout".into(),
             request_id: None,
             aws_code: None,
             hint: None,
         },
-        Ok(Ok(output)) => Answer {
+        (Ok(Ok(output)), status) => Answer {
             request_id: output.request_id().and_then(word),
-            seen: success.to_string(),
-            result: Ok(of(output)),
+            seen: status.to_string(),
+            result: if status == success { Ok(of(output)) } else { Err(Failure::Unclear) },
             aws_code: None,
             hint: None,
         },
-        Ok(Err(error)) => failed(&error),
+        (Ok(Err(error)), _) => failed(&error),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::statement::{Found, Statement, find};
 pub(crate) async fn preview(client: &Client, approved: &Approved, after: Option<&Fill>, budget: Budget) -> Written {
     let expected = Statement::expected(approved);
     let fill = |document: Option<&str>| after.cloned().unwrap_or_else(|| Fill::of(document));
-    let Seen { written, document } = read(client, approved.grant().given(), budget).await;
+    let Seen { written, document, .. } = read(client, approved.grant().given(), budget).await;
     let free = Ending::Done(Outcome::WouldGrant);
     match (written.ending(), document) {
         (Ok(_), Some(document)) => {
@@ -39,7 +39,7 @@ pub(crate) async fn preview(client: &Client, approved: &Approved, after: Option<
 
 /// What a revoke would meet.
 pub(crate) async fn preview_revoke(client: &Client, approved: &Approved<Revoke>, budget: Budget) -> Written {
-    let Seen { mut written, document } = read(client, approved.asked().given(), budget).await;
+    let Seen { mut written, document, .. } = read(client, approved.asked().given(), budget).await;
     let Some(document) = document else { return written };
     let named = approved.asked().fingerprint();
     written.policy = Some(Fill::of(Some(&document)));

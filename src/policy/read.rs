@@ -2,7 +2,7 @@
 
 use aws_sdk_lambda::Client;
 
-use super::call::{self, Failure};
+use super::call::{self, Failure, Hint};
 use super::{Budget, Ending, Fill, MOST_ATTEMPTS, Written};
 use crate::asked::Given;
 use crate::error::Code;
@@ -13,6 +13,8 @@ pub(crate) struct Seen {
     pub(crate) written: Written,
     /// The document, if AWS answered with one.
     pub(crate) document: Option<String>,
+    /// Whether AWS said that the target is there and has no policy; of functions it never does.
+    pub(crate) no_policy: bool,
 }
 
 /// Reads a target's policy.
@@ -27,11 +29,11 @@ pub(crate) async fn read(client: &Client, given: &Given, budget: Budget) -> Seen
                 written.ending = Ending::Done(Outcome::Read);
                 written.revision_id = policy.revision_id;
                 written.policy = Some(Fill::of(Some(&policy.document)));
-                return Seen { written, document: Some(policy.document) };
+                return Seen { written, document: Some(policy.document), no_policy: false };
             }
             Err(Failure::Final(code)) => {
                 written.ending = Ending::Not(code);
-                return Seen { written, document: None };
+                return Seen { written, document: None, no_policy: answer.hint == Some(Hint::NoPolicy) };
             }
             Err(Failure::Throttled(after)) => (Code::Throttled, after),
             Err(_) => (Code::Unavailable, None),
@@ -42,5 +44,5 @@ pub(crate) async fn read(client: &Client, given: &Given, budget: Budget) -> Seen
             break;
         }
     }
-    Seen { written, document: None }
+    Seen { written, document: None, no_policy: false }
 }

@@ -116,14 +116,22 @@ impl Removal<'_> {
             Ok(()) => {
                 self.target_is_there = true;
                 // In company a write that began before this one may bring the statement back.
-                if self.company { self.confirm().await } else { Step::End(Ending::Done(Outcome::Revoked)) }
+                if !self.company {
+                    return Step::End(Ending::Done(Outcome::Revoked));
+                }
+                self.unconfirmed = true;
+                self.confirm(Code::OutcomeUnknown).await
             }
             Err(Failure::NotSent) => Step::Again(Code::Unavailable, self.pause(None)),
             Err(Failure::Throttled(after)) => Step::Again(Code::Throttled, self.pause(after)),
-            Err(Failure::Unclear) => self.confirm().await,
+            Err(Failure::Unclear) => {
+                self.unconfirmed = true;
+                self.confirm(Code::OutcomeUnknown).await
+            }
+            // Somebody else is writing, or an attempt of our own of which we have not heard has taken effect.
             Err(Failure::Taken) => {
                 self.company = true;
-                Step::Again(Code::Unavailable, self.pause(None))
+                self.confirm(Code::Unavailable).await
             }
             // The revision was the requester's own condition, or the one that the last look saw.
             Err(Failure::Revision) if self.revoke().revision_id().is_some() => {
@@ -153,16 +161,17 @@ impl Removal<'_> {
         }
     }
 
-    /// What a write did whose answer does not say so for good.
-    async fn confirm(&mut self) -> Step {
-        self.unconfirmed = true;
+    /// What a write did whose answer does not say so for good; `present` is the ending if the statement still
+    /// stands and there is no other try.
+    async fn confirm(&mut self, present: Code) -> Step {
         if self.company && !self.budget.settle().await {
             return Step::End(Ending::Not(Code::OutcomeUnknown));
         }
         match self.look().await {
             Look::Absent => self.gone(),
             Look::NoPolicy if self.target_is_there => self.gone(),
-            Look::NoPolicy | Look::Present => Step::Again(Code::OutcomeUnknown, self.pause(None)),
+            Look::NoPolicy => Step::Again(Code::OutcomeUnknown, self.pause(None)),
+            Look::Present => Step::Again(present, self.pause(None)),
             Look::Other => Step::End(Ending::Not(Code::StatementConflict)),
             Look::Unread(code) => Step::End(Ending::Not(code.unwrap_or(Code::OutcomeUnknown))),
         }

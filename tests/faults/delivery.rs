@@ -1,32 +1,60 @@
 //! One event and its deliveries, with what has to hold after each of them:
 //!
-//! 1. AWS is not called before an intent stands in the audit.
-//! 2. A grant that the allowlist denies is never in a policy.
-//! 3. No statement stands twice.
-//! 4. A reply says what a record of this delivery says; a success is in the policy.
-//! 5. What ends without success is not in the policy, unless a record has said that it may be.
+//! 1. AWS is not asked to change a statement before an intent about it stands in the audit, nor after its outcome.
+//! 2. What the allowlist denies changes nothing.
+//! 3. No statement stands twice, and no other statement is touched.
+//! 4. A reply says what a record of this delivery says; after a success every statement is as it was asked for.
+//! 5. What the records say of a statement is so, unless one of them, or the lack of one, says that it is not known.
+//! 6. What ends without success leaves what it found, or says that it may not have.
 
 use std::time::Duration;
 
+use permission_broker::local::control_plane::{Call, Operation};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::support::door::{self, Door};
+use crate::support::sink::Written;
 use crate::support::{QUICK, Reply, Scene, writes};
+
+/// How long a write may still be on its way once its sandbox is gone. Events come again after seconds at the earliest.
+const LATE: Duration = Duration::from_millis(50);
+
+/// A request, and the statements that it is about.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    pub(crate) request: Value,
+    /// The ARN of the policy.
+    pub(crate) arn: &'static str,
+    pub(crate) ids: &'static [&'static str],
+}
+
+impl Asked {
+    /// Whether the statements are to stand, not to go.
+    pub(crate) fn gives(&self) -> bool {
+        !self.request["operation"].as_str().unwrap().starts_with("Remove")
+    }
+}
 
 /// An event that is delivered until it is done.
 pub(crate) struct Event {
     pub(crate) scene: Scene,
     pub(crate) door: Door,
-    pub(crate) request: Value,
-    /// The ARN of the policy, and the statement id.
-    pub(crate) place: (&'static str, &'static str),
-    /// Whether the statement was there before.
-    stood: bool,
-    /// Whether a record, or the lack of one, said that the statement may be there.
-    open: bool,
+    pub(crate) asked: Asked,
+    statements: Vec<Known>,
+    /// The statements that it is not about.
+    others: Vec<Value>,
     /// Whether a delivery was cut off: what it had sent may arrive later.
     cut_off: bool,
+    delivered: bool,
+}
+
+/// What the records say of one statement.
+struct Known {
+    id: &'static str,
+    stands: bool,
+    /// Whether a record, or the lack of one, said that it is not known.
+    open: bool,
 }
 
 /// How one delivery ended.
@@ -42,7 +70,12 @@ pub(crate) enum Ending {
 
 /// Whether the last word of an event is that of a success.
 pub(crate) fn is_success(word: &str) -> bool {
-    matches!(word, "granted" | "already_granted")
+    matches!(word, "granted" | "already_granted" | "revoked" | "already_revoked")
+}
+
+/// Whether a code says that something may have changed.
+fn leaves_it_open(code: &str) -> bool {
+    matches!(code, "audit_unavailable" | "outcome_unknown" | "internal" | "half_granted")
 }
 
 /// A 409 whose reason the broker may not read: it says that its role falls short, not what stands.
@@ -51,81 +84,144 @@ fn read_was_denied(outcome: &Value) -> bool {
     outcome["code"] == "access_denied" && last.is_some_and(|last| last.starts_with("read:403"))
 }
 
+/// The word of a record: a code, or the outcome of a success.
+fn word(outcome: &Value) -> &str {
+    outcome["code"].as_str().or(outcome["outcome"].as_str()).unwrap()
+}
+
+/// The statement that a write is about, and whether the write gives it.
+fn subject(call: &Call) -> Option<(String, bool)> {
+    match call.operation? {
+        Operation::AddPermission | Operation::AddLayerVersionPermission => {
+            let body: Value = serde_json::from_slice(&call.body).unwrap();
+            Some((body["StatementId"].as_str().unwrap().to_owned(), true))
+        }
+        Operation::RemovePermission | Operation::RemoveLayerVersionPermission => {
+            Some((call.path.rsplit('/').next().unwrap().to_owned(), false))
+        }
+        Operation::GetPolicy | Operation::GetLayerVersionPolicy | Operation::PutEvents => None,
+    }
+}
+
 impl Event {
-    pub(crate) fn new(scene: Scene, door: Door, request: Value, place: (&'static str, &'static str)) -> Self {
-        let mut event = Self { scene, door, request, place, stood: false, open: false, cut_off: false };
-        event.stood = event.stands();
+    pub(crate) fn new(scene: Scene, door: Door, asked: Asked) -> Self {
+        let known = |id| Known { id, stands: false, open: false };
+        let statements = asked.ids.iter().copied().map(known).collect();
+        let mut event = Self { scene, door, asked, statements, others: Vec::new(), cut_off: false, delivered: false };
+        let (stand, others) = event.now();
+        event.others = others;
+        for (known, stands) in event.statements.iter_mut().zip(stand) {
+            known.stands = stands;
+        }
         event
     }
 
-    /// Whether a statement of our id is in the policy; never two.
-    fn stands(&self) -> bool {
-        let (arn, sid) = self.place;
-        let statements = self.scene.statements(arn);
-        let ours = statements.iter().filter(|statement| statement["Sid"] == sid).count();
-        assert!(ours <= 1, "the statement stands {ours} times");
-        ours == 1
+    /// Which of our statements stand, never twice, and all other statements.
+    fn now(&self) -> (Vec<bool>, Vec<Value>) {
+        let (ours, others): (Vec<_>, Vec<_>) = self
+            .scene
+            .statements(self.asked.arn)
+            .into_iter()
+            .partition(|statement| self.asked.ids.contains(&statement["Sid"].as_str().unwrap()));
+        let times = |id: &str| ours.iter().filter(|statement| statement["Sid"] == id).count();
+        let stands = self.asked.ids.iter().map(|id| {
+            assert!(times(id) <= 1, "the statement {id} stands {} times", times(id));
+            times(id) == 1
+        });
+        (stands.collect(), others)
     }
 
     /// Delivers once, for so long at most, and checks everything that has to hold.
     pub(crate) async fn deliver(&mut self, at_most: Option<Duration>) -> Ending {
+        // What gives and takes back in one request is undone by what an earlier delivery left on its way.
+        if self.delivered && self.asked.ids.len() > 1 {
+            sleep(LATE).await;
+        }
+        self.delivered = true;
+        self.scene.sink.take_failed();
+        let (found, _) = self.now();
         let before = writes(&self.scene.plane);
-        let bytes = door::event(self.door, &self.request);
+        let bytes = door::event(self.door, &self.asked.request);
         let invoked = self.scene.invoke(&bytes);
         let reply = match at_most {
             Some(time) => timeout(time, invoked).await.ok(),
             None => Some(invoked.await),
         };
         let written = self.scene.sink.take();
-        let intent = written.iter().find(|one| one.line["record"] == "intent");
-        let called = writes(&self.scene.plane) > before;
-        assert!(
-            !called || self.cut_off || intent.is_some_and(|intent| intent.writes_before <= before),
-            "no intent first"
-        );
-        let outcome = written.iter().map(|one| &one.line).rfind(|line| line["record"] == "outcome");
-        // A success whose record was not flushed stands in the audit, though nobody was told of it.
-        let may_stand = |outcome: &Value| outcome["code"] == "outcome_unknown" || outcome["code"].is_null();
-        self.open |= intent.is_some() && outcome.is_none_or(may_stand);
-        self.open |= written.iter().any(|one| one.line["record"] == "abandoned");
+        self.every_write_has_its_intent(before, &written);
+        for known in &mut self.statements {
+            known.learn(&written);
+            known.open |= self.cut_off || reply.is_none();
+        }
         let Some(reply) = reply else {
             self.cut_off = true;
             return Ending::CutOff;
         };
-        let ending = self.ending(&reply, outcome);
-        self.check(&ending, outcome);
+        let ending = self.ending(&reply, &written);
+        self.check(&ending, &found, &written);
         ending
     }
 
-    /// What a reply says, which has to be what the outcome's record says.
-    fn ending(&self, reply: &Reply, outcome: Option<&Value>) -> Ending {
-        let recorded = outcome.map(|outcome| outcome["code"].as_str().or(outcome["outcome"].as_str()).unwrap());
+    /// Each write that has arrived since stands between an intent about its statement and the outcome of that.
+    fn every_write_has_its_intent(&self, before: usize, written: &[Written]) {
+        if self.cut_off {
+            return;
+        }
+        let subjects = self.scene.plane.calls().iter().filter_map(subject).collect::<Vec<_>>();
+        for (place, (id, gives)) in subjects.iter().enumerate().skip(before) {
+            let about = |one: &&Written, record: &str| {
+                let operation = one.line["operation"].as_str().unwrap_or_default();
+                let takes = one.line["takesBack"] == true || operation.starts_with("Remove");
+                one.line["record"] == record && one.line["statementId"] == **id && takes != *gives
+            };
+            let intents = written.iter().filter(|one| about(one, "intent") && one.writes_before <= place).count();
+            let outcomes = written.iter().filter(|one| about(one, "outcome") && one.writes_before <= place).count();
+            assert!(intents > outcomes, "write {place} of {id} has no intent: {written:?}");
+        }
+    }
+
+    /// What a reply says, which has to be what a record says.
+    fn ending(&self, reply: &Reply, written: &[Written]) -> Ending {
+        let failed = self.scene.sink.take_failed();
+        let outcomes = written.iter().map(|one| &one.line).filter(|line| line["record"] == "outcome");
+        // What undoes a change is no ending of the request.
+        let words: Vec<&str> = outcomes.filter(|line| line["takesBack"] != true).map(word).collect();
+        let failure = words.iter().rfind(|word| !is_success(word));
         let told = match reply.failed_messages() {
-            // A queue is told that a message comes again, not why: a code, or that its record failed.
-            Some(_) if reply.comes_again() => {
-                outcome.and_then(|outcome| outcome["code"].as_str()).unwrap_or("audit_unavailable")
-            }
-            Some(_) => recorded.expect("a message is done without a record"),
+            // A queue is told that a message comes again, not why: a code, or that a record failed.
+            Some(_) if reply.comes_again() && failed => "audit_unavailable",
+            Some(_) if reply.comes_again() => failure.copied().expect("a message comes again without a reason"),
+            Some(_) => failure.or(words.last()).copied().expect("a message is done without a record"),
             None if reply.code().is_empty() => reply.outcome(),
             None => reply.code(),
         };
-        assert!(told == "audit_unavailable" || recorded == Some(told), "told {told}, recorded {recorded:?}");
+        let recorded = match self.asked.ids.len() {
+            1 => words.last() == Some(&told),
+            _ => words.contains(&told) && (is_success(told) == failure.is_none()),
+        };
+        assert!(told == "audit_unavailable" || recorded, "told {told}, recorded {words:?}");
         if reply.comes_again() { Ending::Again(told.to_owned()) } else { Ending::Done(told.to_owned()) }
     }
 
-    fn check(&self, ending: &Ending, outcome: Option<&Value>) {
-        let stands = self.stands();
-        match ending {
-            Ending::Done(word) if is_success(word) => assert!(stands, "{word}, but no statement"),
-            Ending::Done(word) | Ending::Again(word) => {
-                let says_so = matches!(word.as_str(), "audit_unavailable" | "outcome_unknown" | "internal");
-                let known = self.stood || self.open || says_so || outcome.is_some_and(read_was_denied);
-                assert!(!stands || known, "{word}, but the statement stands: {outcome:?}");
+    fn check(&self, ending: &Ending, found: &[bool], written: &[Written]) {
+        let (Ending::Done(word) | Ending::Again(word)) = ending else { return };
+        let (stands, others) = self.now();
+        assert_eq!(others, self.others, "{word}, and another statement is touched");
+        for ((known, stands), found) in self.statements.iter().zip(stands).zip(found) {
+            let Known { id, stands: recorded, open } = known;
+            let records: Vec<_> = written.iter().map(|one| &one.line).collect();
+            if is_success(word) {
+                assert_eq!(stands, self.asked.gives(), "{word}, but {id} does not show it: {records:?}");
             }
-            Ending::CutOff => {}
+            if !open {
+                assert_eq!(stands, *recorded, "{word}, and the records of {id} are wrong: {records:?}");
+                if !is_success(word) && !leaves_it_open(word) {
+                    assert_eq!(stands, *found, "{word}, but {id} is not as it was: {records:?}");
+                }
+            }
         }
-        if let Some(outcome) = outcome.filter(|outcome| outcome["decision"] == "denied") {
-            assert!(!stands && writes(&self.scene.plane) == 0, "denied, but called: {outcome}");
+        if let Some(denied) = written.iter().find(|one| one.line["decision"] == "denied") {
+            assert_eq!(writes(&self.scene.plane), 0, "denied, but called: {}", denied.line);
         }
     }
 
@@ -141,5 +237,32 @@ impl Event {
             }
         }
         panic!("the event is never done");
+    }
+}
+
+impl Known {
+    /// What the records of one delivery add.
+    fn learn(&mut self, written: &[Written]) {
+        let mut under_way = false;
+        for Written { line, .. } in written.iter().filter(|one| one.line["statementId"] == self.id) {
+            match line["record"].as_str().unwrap() {
+                "intent" => {
+                    self.open |= under_way;
+                    under_way = true;
+                }
+                "outcome" => {
+                    under_way = false;
+                    match word(line) {
+                        "granted" | "already_granted" => self.stands = true,
+                        "revoked" | "already_revoked" => self.stands = false,
+                        "outcome_unknown" => self.open = true,
+                        _ => self.open |= read_was_denied(line),
+                    }
+                }
+                _ => self.open = true,
+            }
+        }
+        // An intent without an outcome.
+        self.open |= under_way;
     }
 }

@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use permission_broker::local::control_plane::{
-    ConcurrentUpdates, ControlPlane, ErrorName, Fault, FaultKind, Operation,
-};
-use permission_broker::local::stage::WORLD;
+use permission_broker::local::control_plane::{ConcurrentUpdates, ErrorName, Fault, FaultKind, Operation};
 use permission_broker::policy::Timing;
 use serde_json::{Value, json};
 
-use super::delivery::{Ending, Event};
+use super::delivery::{Asked, Ending, Event, is_success};
+use super::kind::{LAYER, ORDERS, function_url, holding, layer_revoke, named, revoke, stored};
 use crate::support::door::DOORS;
 use crate::support::{Fate, QUICK, Scene, cases, grant, layer_grant, seed, with};
 
@@ -28,43 +26,100 @@ const TIMING: Timing = Timing {
     ..QUICK
 };
 
-const ORDERS: &str = "arn:aws:lambda:us-east-1:123456789012:function:orders";
 const LIVE: &str = "arn:aws:lambda:us-east-1:123456789012:function:orders:live";
-const LAYER: &str = "arn:aws:lambda:us-east-1:123456789012:layer:common:1";
+
+const GRANTED: &[&str] = &["granted", "already_granted"];
+const REVOKED: &[&str] = &["revoked", "already_revoked"];
+const PARTNER: &str = "210987654321";
+const SOMEBODY: &str = "123456789012";
+const ONE: &[&str] = &["partner"];
+const BOTH: &[&str] = &["partner", "partner-invoke"];
 
 /// What is asked, where it would stand, and what it comes to without faults.
 struct Case {
     request: Value,
     arn: &'static str,
-    /// What stands under the id beforehand.
-    before: Option<Value>,
+    ids: &'static [&'static str],
+    /// What stands beforehand.
+    before: Vec<Value>,
+    /// Whether a revoke names the fingerprint.
+    named: bool,
     expected: &'static [&'static str],
 }
 
+/// A grant on a function or a layer, a revoke there, or a function URL: each as often as the others.
 fn case(random: &mut Rng) -> Case {
-    const GRANTED: &[&str] = &["granted", "already_granted"];
-    let stored = |account: &str, resource: &str, action: &str| {
-        let principal = json!({ "AWS": format!("arn:aws:iam::{account}:root") });
-        let (sid, effect) = ("partner", "Allow");
-        json!({ "Sid": sid, "Effect": effect, "Principal": principal, "Action": action, "Resource": resource })
-    };
-    let invoke = "lambda:InvokeFunction";
-    let of = |request, arn, before, expected| Case { request, arn, before, expected };
-    match random.u8(0..10) {
-        0 | 1 => of(grant(json!({})), ORDERS, None, GRANTED),
-        2 => of(grant(json!({ "Qualifier": "live" })), LIVE, None, GRANTED),
-        3 | 4 => of(layer_grant(json!({})), LAYER, None, GRANTED),
-        5 => {
-            of(grant(json!({})), ORDERS, Some(stored("210987654321", ORDERS, invoke)), &["already_granted", "granted"])
-        }
-        6 => of(grant(json!({})), ORDERS, Some(stored("123456789012", ORDERS, invoke)), &["statement_conflict"]),
-        7 => of(grant(json!({ "Principal": "999999999999" })), ORDERS, None, &["principal_not_allowed"]),
-        8 => of(grant(json!({ "RevisionId": "another" })), ORDERS, None, &["revision_changed"]),
-        _ => of(grant(json!({ "Qualifier": "9" })), ORDERS, None, &["target_not_found"]),
+    match random.u8(0..5) {
+        0 => function_grant(random),
+        1 => layer(random, layer_grant(json!({})), GRANTED),
+        2 => function_revoke(random),
+        3 => layer(random, layer_revoke(), REVOKED),
+        _ => url_grant(random),
     }
 }
 
-fn fault(random: &mut Rng) -> Fault {
+fn of(request: Value, before: Vec<Value>, expected: &'static [&'static str]) -> Case {
+    Case { request, arn: ORDERS, ids: ONE, before, named: false, expected }
+}
+
+fn function_grant(random: &mut Rng) -> Case {
+    let before = |account| vec![stored("other", PARTNER, ORDERS), stored("partner", account, ORDERS)];
+    match random.u8(0..9) {
+        0..=2 => of(grant(json!({})), Vec::new(), GRANTED),
+        3 => Case { arn: LIVE, ..of(grant(json!({ "Qualifier": "live" })), Vec::new(), GRANTED) },
+        4 => of(grant(json!({})), before(PARTNER), GRANTED),
+        5 => of(grant(json!({})), before(SOMEBODY), &["statement_conflict"]),
+        6 => of(grant(json!({ "Principal": "999999999999" })), Vec::new(), &["principal_not_allowed"]),
+        7 => of(grant(json!({ "RevisionId": "another" })), Vec::new(), &["revision_changed"]),
+        _ => of(grant(json!({ "Qualifier": "9" })), Vec::new(), &["target_not_found"]),
+    }
+}
+
+fn layer(random: &mut Rng, request: Value, expected: &'static [&'static str]) -> Case {
+    let gives = expected == GRANTED;
+    let other = random.bool().then(|| stored("other", PARTNER, LAYER));
+    let ours = (!gives).then(|| stored("partner", PARTNER, LAYER));
+    let before = other.into_iter().chain(ours).collect();
+    Case { arn: LAYER, named: !gives && random.bool(), ..of(request, before, expected) }
+}
+
+fn function_revoke(random: &mut Rng) -> Case {
+    let before = || vec![stored("other", PARTNER, ORDERS), stored("partner", PARTNER, ORDERS)];
+    let last = vec![stored("partner", PARTNER, ORDERS)];
+    match random.u8(0..9) {
+        0 | 1 => of(revoke(), before(), REVOKED),
+        2 => of(revoke(), last, REVOKED),
+        3 => Case { named: true, ..of(revoke(), before(), REVOKED) },
+        4 => Case { named: true, ..of(revoke(), last, REVOKED) },
+        5 => of(revoke(), before()[..1].to_vec(), &["already_revoked"]),
+        6 => of(with(revoke(), json!({ "fingerprint": "0".repeat(32) })), before(), &["statement_conflict"]),
+        7 => {
+            let mut request = revoke();
+            request["parameters"]["RevisionId"] = json!("another");
+            of(request, before(), &["revision_changed"])
+        }
+        _ => {
+            let mut request = revoke();
+            request["parameters"]["FunctionName"] = json!("payments");
+            of(request, before(), &["target_not_allowed"])
+        }
+    }
+}
+
+fn url_grant(random: &mut Rng) -> Case {
+    let request = || function_url(json!({}));
+    let other = stored("other", PARTNER, ORDERS);
+    let case = match random.u8(0..8) {
+        0..=3 => of(request(), Vec::new(), GRANTED),
+        4 => of(request(), vec![other], GRANTED),
+        5 => of(request(), vec![other, stored("partner", PARTNER, ORDERS)], &["statement_conflict"]),
+        6 => of(request(), vec![stored("partner-invoke", PARTNER, ORDERS)], &["statement_conflict"]),
+        _ => of(function_url(json!({ "Principal": "999999999999" })), vec![other], &["principal_not_allowed"]),
+    };
+    Case { ids: BOTH, ..case }
+}
+
+fn fault(random: &mut Rng, operations: &[Operation]) -> Fault {
     let short = Duration::from_millis(random.u64(0..40));
     let answer = |status: u16, error_type: Option<&str>| FaultKind::Answer {
         status,
@@ -79,7 +134,7 @@ fn fault(random: &mut Rng) -> Fault {
         ErrorName::ResourceNotFound,
         ErrorName::Validation,
     ];
-    let fault = match random.u8(0..20) {
+    let fault = match random.u8(0..22) {
         0 | 1 => Fault::new(FaultKind::ResetBeforeCommit),
         2 | 3 => Fault::new(FaultKind::ResetAfterCommit),
         4 => Fault::new(FaultKind::HangBeforeCommit),
@@ -97,23 +152,38 @@ fn fault(random: &mut Rng) -> Fault {
         16 => Fault::access_denied(),
         17 => Fault::error(names[random.usize(..names.len())], "no"),
         18 => Fault::error(ErrorName::Service, "no"),
+        19 => Fault::new(FaultKind::Status(random.u16(202..208))),
+        // Not 204, which would be a lie about a removal.
+        20 => Fault::new(answer(random.u16(205..208), None)),
         _ => Fault::new(answer(random.u16(400..600), random.bool().then_some("SomethingNewException"))),
     };
     let fault = fault.times(random.usize(1..4));
-    match random.u8(0..5) {
+    match random.usize(0..=operations.len()) {
         0 => fault,
-        1 => fault.on(Operation::GetPolicy),
-        2 => fault.on(Operation::GetLayerVersionPolicy),
-        3 => fault.on(Operation::AddLayerVersionPermission),
-        _ => fault.on(Operation::AddPermission),
+        place => fault.on(operations[place - 1]),
+    }
+}
+
+/// The operations that a request takes; what changes more often than it is read.
+fn operations(asked: &Asked) -> &'static [Operation] {
+    use Operation::{
+        AddLayerVersionPermission, AddPermission, GetLayerVersionPolicy, GetPolicy, RemoveLayerVersionPermission,
+        RemovePermission,
+    };
+    match (asked.arn == LAYER, asked.gives(), asked.ids.len()) {
+        (true, true, _) => &[GetLayerVersionPolicy, AddLayerVersionPermission, AddLayerVersionPermission],
+        (true, false, _) => &[GetLayerVersionPolicy, RemoveLayerVersionPermission, RemoveLayerVersionPermission],
+        (false, true, 1) => &[GetPolicy, AddPermission, AddPermission],
+        (false, true, _) => &[GetPolicy, AddPermission, AddPermission, RemovePermission],
+        (false, false, _) => &[GetPolicy, RemovePermission, RemovePermission],
     }
 }
 
 /// Brings one delivery's worth of trouble; says after what time it is cut off, if it is.
-fn trouble(random: &mut Rng, scene: &Scene) -> Option<Duration> {
+fn trouble(random: &mut Rng, scene: &Scene, operations: &[Operation]) -> Option<Duration> {
     scene.plane.clear_faults();
     for _ in 0..random.u8(0..5) {
-        scene.plane.inject(fault(random));
+        scene.plane.inject(fault(random, operations));
     }
     let window = Duration::from_millis(random.u64(0..3));
     scene.plane.concurrent_updates(match random.u8(0..3) {
@@ -127,42 +197,42 @@ fn trouble(random: &mut Rng, scene: &Scene) -> Option<Duration> {
         2 => Fate::NotFlushed,
         _ => Fate::Written,
     };
-    scene.sink.next([fate(random), fate(random), fate(random)]);
+    scene.sink.next((0..6).map(|_| fate(random)).collect::<Vec<_>>());
     (random.u8(0..6) == 0).then(|| Duration::from_millis(random.u64(0..30)))
 }
 
-/// One schedule; gives how it ended.
-async fn play(seed: u64) -> String {
+/// One schedule; gives what was asked for and how it ended.
+async fn play(seed: u64) -> (String, String) {
     let random = &mut Rng::with_seed(seed);
-    let Case { request, arn, before, expected } = case(random);
-    let mut world: Value = serde_json::from_str(WORLD).unwrap();
-    if let Some(statement) = before {
-        world = with(world, json!({ "policies": { arn: { "statements": [statement] } } }));
-    }
-    let mut scene = Scene::of(ControlPlane::from_world(&world.to_string()).unwrap()).await;
+    let case = case(random);
+    let mut scene = holding(case.arn, &case.before).await;
+    let request = if case.named { named(&scene, case.request).await } else { case.request };
     scene.broker.timing = TIMING;
-    let door = DOORS[random.usize(..DOORS.len())];
-    let mut event = Event::new(scene, door, request, (arn, "partner"));
+    scene.broker.reads_first = random.bool();
+    let operation = request["operation"].as_str().unwrap().to_owned();
+    let asked = Asked { request, arn: case.arn, ids: case.ids };
+    let operations = operations(&asked);
+    let mut event = Event::new(scene, DOORS[random.usize(..DOORS.len())], asked);
     for _ in 0..random.u8(1..4) {
-        let cut_off = trouble(random, &event.scene);
+        let cut_off = trouble(random, &event.scene, operations);
         if let Ending::Done(word) = event.deliver(cut_off).await {
             // What AWS itself made final, or the fault that looked like it.
-            return word;
+            return (operation, word);
         }
     }
     let word = event.settle().await;
-    assert!(expected.contains(&word.as_str()), "{word} instead of {expected:?}");
-    word
+    assert!(case.expected.contains(&word.as_str()), "{word} instead of {:?}", case.expected);
+    (operation, word)
 }
 
 #[tokio::test]
 async fn every_random_schedule_keeps_the_invariants_and_converges() {
-    let (first, count) = (seed(), cases(200));
+    let (first, count) = (seed(), cases(300));
     println!("BROKER_TEST_SEED={first}");
     let start = Instant::now();
     let mut seeds = (0..count as u64).map(|i| first.wrapping_add(i));
     let mut under_way = tokio::task::JoinSet::new();
-    let mut endings: BTreeMap<String, usize> = BTreeMap::new();
+    let mut endings: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     loop {
         while under_way.len() < 8
             && let Some(seed) = seeds.next()
@@ -173,8 +243,13 @@ async fn every_random_schedule_keeps_the_invariants_and_converges() {
             });
         }
         let Some(ended) = under_way.join_next().await else { break };
-        *endings.entry(ended.unwrap()).or_default() += 1;
+        let (operation, word) = ended.unwrap();
+        *endings.entry(operation).or_default().entry(word).or_default() += 1;
     }
-    println!("{count} schedules in {:.1} s: {endings:?}", start.elapsed().as_secs_f64());
-    assert!(endings.contains_key("granted") && endings.contains_key("already_granted"));
+    println!("{count} schedules in {:.1} s", start.elapsed().as_secs_f64());
+    for (operation, words) in &endings {
+        println!("  {operation}: {words:?}");
+        assert!(words.keys().any(|word| is_success(word)), "no schedule of {operation} ends well");
+    }
+    assert_eq!(endings.len(), 5);
 }

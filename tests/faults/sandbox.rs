@@ -6,52 +6,71 @@ use std::time::Duration;
 
 use permission_broker::audit::Audit;
 use permission_broker::broker::Invocation;
-use permission_broker::local::control_plane::{ControlPlane, Fault, FaultKind, Operation};
+use permission_broker::local::control_plane::{ControlPlane, ErrorName, Fault, FaultKind, Operation};
 use permission_broker::local::stage::{self, ALLOWLIST, FUNCTION_ARN, WORLD};
 use serde_json::{Value, json};
 
+use super::all;
 use super::delivery::{Ending, Event, is_success};
+use super::kind::{KINDS, Kind, ORDERS};
 use crate::support::door::{self, DOORS};
 use crate::support::{Door, Fate, Reply, Scene, grant, with};
-
-const PLACE: (&str, &str) = ("arn:aws:lambda:us-east-1:123456789012:function:orders", "partner");
 
 /// F5, F20: the delivery ends while a call is under way, with and without a last word in the audit.
 #[tokio::test]
 async fn a_delivery_that_is_cut_off_anywhere_is_settled_by_the_next() {
-    let hang = |kind: FaultKind, operation| Fault::new(kind).on(operation);
-    let lost = hang(FaultKind::ResetAfterCommit, Operation::AddPermission);
-    let cases = [
-        vec![hang(FaultKind::HangBeforeCommit, Operation::AddPermission)],
-        vec![hang(FaultKind::HangAfterCommit, Operation::AddPermission)],
-        vec![hang(FaultKind::Delay(Duration::from_secs(3)), Operation::AddPermission)],
-        vec![lost, hang(FaultKind::HangBeforeCommit, Operation::GetPolicy)],
-        vec![
-            hang(FaultKind::ResetBeforeCommit, Operation::AddPermission),
-            hang(FaultKind::HangAfterCommit, Operation::AddPermission),
-        ],
-    ];
-    let mut under_way = Vec::new();
-    for faults in &cases {
-        for killed in [false, true] {
-            for door in DOORS {
-                under_way.push(cut_off(faults, killed, door));
+    for kind in &KINDS {
+        let mut under_way = Vec::new();
+        for (records, faults) in cut_offs(kind) {
+            for killed in [false, true] {
+                for &reads_first in kind.ways() {
+                    for door in DOORS {
+                        under_way.push(cut_off(kind, faults.clone(), killed.then_some(records), reads_first, door));
+                    }
+                }
             }
         }
+        all(under_way).await;
     }
-    futures_util::future::join_all(under_way).await;
 }
 
-async fn cut_off(faults: &[Fault], killed: bool, door: Door) {
-    let scene = Scene::new().await;
+/// What holds a delivery up until it is cut off, at each of its calls, done by AWS or not; and how many records
+/// have been written by then.
+fn cut_offs(kind: &Kind) -> Vec<(usize, Vec<Fault>)> {
+    let hang = |fault: FaultKind, operation| Fault::new(fault).on(operation);
+    let (write, read) = (kind.write, kind.read);
+    let mut cases = vec![
+        (1, vec![hang(FaultKind::HangBeforeCommit, write)]),
+        (1, vec![hang(FaultKind::HangAfterCommit, write)]),
+        (1, vec![hang(FaultKind::Delay(Duration::from_secs(3)), write)]),
+        (1, vec![hang(FaultKind::ResetAfterCommit, write), hang(FaultKind::HangBeforeCommit, read)]),
+        (1, vec![hang(FaultKind::ResetBeforeCommit, write), hang(FaultKind::HangAfterCommit, write)]),
+    ];
+    if let Some(takes_back) = kind.takes_back {
+        let passes = || hang(FaultKind::Delay(Duration::ZERO), write);
+        let refused = || Fault::error(ErrorName::Validation, "no").on(write);
+        for hangs in [FaultKind::HangBeforeCommit, FaultKind::HangAfterCommit] {
+            cases.push((3, vec![passes(), hang(hangs.clone(), write)]));
+            cases.push((5, vec![passes(), refused(), hang(hangs, takes_back)]));
+        }
+    }
+    cases
+}
+
+async fn cut_off(kind: &Kind, faults: Vec<Fault>, killed: Option<usize>, reads_first: bool, door: Door) {
+    let mut scene = kind.scene().await;
+    scene.broker.reads_first = reads_first;
+    let asked = kind.asked(&scene).await;
     for fault in faults {
-        scene.plane.inject(fault.clone());
+        scene.plane.inject(fault);
     }
     // A killed sandbox has no last word.
-    scene.sink.next(if killed { vec![Fate::Written, Fate::Failed] } else { Vec::new() });
-    let mut event = Event::new(scene, door, grant(json!({})), PLACE);
-    assert_eq!(event.deliver(Some(Duration::from_millis(100))).await, Ending::CutOff);
-    assert!(is_success(&event.settle().await));
+    let fates = |records| std::iter::repeat_n(Fate::Written, records).chain([Fate::Failed]);
+    scene.sink.next(killed.into_iter().flat_map(fates));
+    let mut event = Event::new(scene, door, asked);
+    assert_eq!(event.deliver(Some(Duration::from_millis(100))).await, Ending::CutOff, "{}", kind.name);
+    let last = event.settle().await;
+    assert!(is_success(&last), "{}: {last}", kind.name);
 }
 
 /// A sink that waits until it is let go on.
@@ -102,15 +121,15 @@ fn a_blocked_audit_blocks_the_call() {
 /// F21: an invocation that starts too late records that, and the next one does the work.
 #[tokio::test]
 async fn an_invocation_that_starts_too_late_calls_nobody() {
-    for door in DOORS {
-        let scene = Scene::new().await;
-        let request = grant(json!({}));
-        let reply = scene.invoke_within(&door::event(door, &request), Duration::from_millis(39)).await;
+    for (door, kind) in DOORS.into_iter().flat_map(|door| KINDS.iter().map(move |kind| (door, kind))) {
+        let scene = kind.scene().await;
+        let asked = kind.asked(&scene).await;
+        let reply = scene.invoke_within(&door::event(door, &asked.request), Duration::from_millis(39)).await;
         assert!(reply.comes_again());
         let records = scene.records();
         assert_eq!((records.len(), &records[0]["code"]), (1, &json!("timed_out")));
         assert!(scene.calls().is_empty());
-        assert!(is_success(&Event::new(scene, door, request, PLACE).settle().await));
+        assert!(is_success(&Event::new(scene, door, asked).settle().await));
     }
 }
 
@@ -147,6 +166,6 @@ async fn only_what_failed_in_a_batch_comes_again() {
         let expected: &[&str] =
             if in_order { &["message-3", "message-4", "message-5"] } else { &["message-3", "message-4"] };
         assert_eq!(reply.failed_messages().unwrap(), expected);
-        assert_eq!(scene.statements(PLACE.0).len(), if in_order { 2 } else { 3 });
+        assert_eq!(scene.statements(ORDERS).len(), if in_order { 2 } else { 3 });
     }
 }

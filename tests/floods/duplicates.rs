@@ -1,58 +1,115 @@
 //! One grant asked for a thousand times at once is one statement, and one answer says that it is new.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use permission_broker::local::control_plane::{ConcurrentUpdates, ControlPlane};
-use permission_broker::local::stage::{ALLOWLIST, Stage, WORLD};
-use serde_json::json;
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::config::timeout::TimeoutConfig;
+use permission_broker::broker::Invocation;
+use permission_broker::local::control_plane::{ConcurrentUpdates, ControlPlane, Fault, FaultKind, Operation};
+use permission_broker::local::stage::{ALLOWLIST, FUNCTION_ARN, Stage, WORLD};
+use permission_broker::policy::Timing;
+use serde_json::{Value, json};
+use tokio::sync::Barrier;
+use tokio::time::Instant;
 
-use crate::support::{Door, QUICK, Reply, door, grant, layer_grant};
+use crate::support::{Door, QUICK, Reply, door, grant, json as parsed, layer_grant, string};
 
-const SANDBOXES: usize = 20;
+/// All sandboxes share one thread here, and AWS is that thread too: what takes it milliseconds takes this a while.
+const PATIENT: Timing =
+    Timing { call: Duration::from_secs(100), grant: Duration::from_secs(110), reserve: Duration::ZERO, ..QUICK };
 
-/// Asks through many sandboxes at once, each until it is done; gives every last word.
-async fn flood(
-    duplicates: usize,
-    request: &serde_json::Value,
-    updates: ConcurrentUpdates,
-) -> (ControlPlane, Vec<String>) {
-    let plane = ControlPlane::from_world(WORLD).unwrap();
-    plane.concurrent_updates(updates);
+/// Asks through as many sandboxes as there are duplicates, all at once, each until it is done; gives the record of
+/// every last word.
+async fn flood(duplicates: usize, request: &Value, plane: &ControlPlane, reads_first: bool) -> Vec<Value> {
+    let (ready, in_flight) = (Arc::new(Barrier::new(duplicates)), Arc::new(AtomicUsize::new(0)));
     let mut sandboxes = tokio::task::JoinSet::new();
-    for _ in 0..SANDBOXES {
-        let (plane, request) = (plane.clone(), request.clone());
+    for _ in 0..duplicates {
+        let (plane, event) = (plane.clone(), door::event(Door::Direct, request));
+        let (ready, in_flight) = (ready.clone(), in_flight.clone());
         sandboxes.spawn(async move {
             let mut stage = Stage::new(plane, ALLOWLIST).await.unwrap();
-            stage.broker.timing = QUICK;
-            let event = door::event(Door::Direct, &request);
-            let mut words = Vec::new();
-            while words.len() < duplicates / SANDBOXES {
-                let reply = Reply::of(stage.invoke("request-1", &event).await);
-                if !reply.comes_again() {
-                    words.push(reply.outcome().to_owned());
-                }
-            }
-            let records = stage.audit().concat();
-            let count = |kind: &str| records.matches(&format!("\"record\":\"{kind}\"")).count();
-            assert!(count("outcome") >= words.len());
-            assert_eq!(count("intent"), count("outcome"));
-            words
+            (stage.broker.timing, stage.broker.reads_first) = (PATIENT, reads_first);
+            // The SDK's own clock under the broker's has to be as patient.
+            let patient = TimeoutConfig::builder().operation_timeout(PATIENT.call).build();
+            let config = stage.broker.client.config().to_builder().timeout_config(patient).build();
+            stage.broker.client = Client::from_conf(config);
+            ready.wait().await;
+            in_flight.fetch_add(1, Ordering::Relaxed);
+            let (record, all_at_once) = until_done(&stage, &event, || in_flight.load(Ordering::Relaxed)).await;
+            in_flight.fetch_sub(1, Ordering::Relaxed);
+            (record, all_at_once)
         });
     }
-    (plane, sandboxes.join_all().await.concat())
+    let (records, in_flight): (Vec<_>, Vec<_>) = sandboxes.join_all().await.into_iter().unzip();
+    assert_eq!(in_flight.into_iter().max(), Some(duplicates), "in flight at once");
+    records
+}
+
+/// Asks until it is done; gives the last record, and how many were in flight when the first answer came.
+async fn until_done(stage: &Stage, event: &[u8], in_flight: impl Fn() -> usize) -> (Value, usize) {
+    let mut first = None;
+    loop {
+        let deadline = Instant::now() + PATIENT.grant;
+        let invocation = Invocation { request_id: "request-1", function_arn: FUNCTION_ARN, deadline };
+        let reply = Reply::of(stage.broker.handle(event, &invocation).await);
+        let first = *first.get_or_insert_with(&in_flight);
+        let records: Vec<Value> = stage.audit().iter().map(|line| parsed(line)).collect();
+        let [intent, outcome] = records.as_slice() else { panic!("{records:?}") };
+        assert_eq!((&intent["record"], &outcome["record"]), (&json!("intent"), &json!("outcome")));
+        if !reply.comes_again() {
+            assert_eq!(reply.outcome(), string(outcome, "outcome"));
+            return (outcome.clone(), first);
+        }
+    }
+}
+
+fn count(records: &[Value], word: &str) -> usize {
+    records.iter().filter(|record| record["outcome"] == word).count()
+}
+
+fn assert_one_statement(plane: &ControlPlane) {
+    let policies = plane.policies();
+    let [(_, document, _)] = policies.as_slice() else { panic!("{policies:?}") };
+    assert_eq!(document.matches("\"Sid\"").count(), 1);
+    assert_eq!(plane.calls().iter().filter(|call| call.committed).count(), 1);
 }
 
 #[tokio::test]
 async fn a_thousand_duplicates_are_one_statement_and_one_new_grant() {
     let refuse = ConcurrentUpdates::Refuse { window: Duration::from_millis(20) };
-    let cases = [(1_000, grant(json!({})), ConcurrentUpdates::Serialise), (100, layer_grant(json!({})), refuse)];
-    for (duplicates, request, updates) in cases {
-        let (plane, words) = flood(duplicates, &request, updates).await;
-        let count = |word: &str| words.iter().filter(|one| *one == word).count();
-        assert_eq!((count("granted"), count("already_granted")), (1, duplicates - 1), "{updates:?}");
-        let policies = plane.policies();
-        let [(_, document, _)] = policies.as_slice() else { panic!("{policies:?}") };
-        assert_eq!(document.matches("\"Sid\"").count(), 1);
-        assert_eq!(plane.calls().iter().filter(|call| call.committed).count(), 1);
+    let cases = [
+        (1_000, grant(json!({})), ConcurrentUpdates::Serialise, false),
+        (1_000, grant(json!({})), ConcurrentUpdates::Serialise, true),
+        (100, layer_grant(json!({})), refuse, false),
+        (100, layer_grant(json!({})), refuse, true),
+    ];
+    for (duplicates, request, updates, reads_first) in cases {
+        let plane = ControlPlane::from_world(WORLD).unwrap();
+        plane.concurrent_updates(updates);
+        let records = flood(duplicates, &request, &plane, reads_first).await;
+        let counted = (count(&records, "granted"), count(&records, "already_granted"));
+        assert_eq!(counted, (1, duplicates - 1), "{updates:?}, reads first: {reads_first}");
+        assert_one_statement(&plane);
+    }
+}
+
+/// Whose own answer was lost, and who finds the statement, cannot know whose it is. It says `granted`, and its record
+/// that it was seen and not answered: so there is never a statement that no record calls new, and at most one record
+/// calls it new for AWS's own word.
+#[tokio::test]
+async fn where_answers_are_lost_every_doubt_is_marked() {
+    for reads_first in [false, true] {
+        let plane = ControlPlane::from_world(WORLD).unwrap();
+        let lost = |kind: FaultKind| Fault::new(kind).on(Operation::AddPermission);
+        plane.inject(lost(FaultKind::ResetAfterCommit)).inject(lost(FaultKind::HalfJson).times(20));
+        plane.inject(lost(FaultKind::ResetBeforeCommit).times(20)).inject(lost(FaultKind::Status(202)).times(20));
+        let records = flood(100, &grant(json!({})), &plane, reads_first).await;
+        let (new, old) = (count(&records, "granted"), count(&records, "already_granted"));
+        assert_eq!(new + old, 100);
+        let sure = |record: &&Value| record["outcome"] == "granted" && record["confirmedByRead"] != true;
+        assert!(new > 1 && records.iter().filter(sure).count() == 0, "{new} new, {old} old");
+        assert_one_statement(&plane);
     }
 }

@@ -338,6 +338,7 @@ async fn every_fault_ends_in_what_is_so() {
     let busy = || Fault::concurrent_update().on(Operation::RemovePermission);
     let slow = |times| Fault::throttled(None).on(Operation::RemovePermission).times(times);
     let broken = |times| Fault::error(ErrorName::Service, "no").on(Operation::RemovePermission).times(times);
+    let done_and_busy = |times| removal(FaultKind::Duplicate { commit: true }).times(times);
     let unread = |name: ErrorName| Fault::error(name, "no").on(Operation::GetPolicy).times(9);
     let not_found = || Fault::error(ErrorName::ResourceNotFound, "gone").on(Operation::RemovePermission);
     let changed = |times| Fault::revision_mismatch().on(Operation::RemovePermission).times(times);
@@ -365,9 +366,21 @@ async fn every_fault_ends_in_what_is_so() {
         ("read fails first", true, vec![unread(ErrorName::Service)], vec![g, g], "unavailable"),
         ("hang before", false, vec![removal(FaultKind::HangBeforeCommit)], vec![r, g, r], "revoked"),
         ("hang after", false, vec![removal(FaultKind::HangAfterCommit)], vec![r, g], "revoked"),
-        ("busy", false, vec![busy()], vec![r, r, g], "revoked"),
-        ("busy", true, vec![busy()], vec![g, r, g, r, g], "revoked"),
-        ("busy for good", false, vec![busy().times(9)], vec![r, r, r], "unavailable"),
+        ("busy", false, vec![busy()], vec![r, g, r, g], "revoked"),
+        ("busy", true, vec![busy()], vec![g, r, g, g, r, g], "revoked"),
+        ("busy for good", false, vec![busy().times(9)], vec![r, g, r, g, r, g], "unavailable"),
+        ("busy, read fails", false, vec![busy(), unread(ErrorName::Service)], vec![r, g, g], "outcome_unknown"),
+        ("busy, read denied", false, vec![busy(), unread(ErrorName::AccessDenied)], vec![r, g], "access_denied"),
+        // Busy with our own removal, of which nobody has told us.
+        ("409 after our own", false, vec![done_and_busy(1)], vec![r, g], "already_revoked"),
+        ("409 after our own", true, vec![done_and_busy(1)], vec![g, r, g], "already_revoked"),
+        (
+            "lost, then 409",
+            false,
+            vec![removal(FaultKind::ResetBeforeCommit), done_and_busy(9)],
+            vec![r, g, r, g],
+            "revoked",
+        ),
         ("412 in between", true, vec![changed(1)], vec![g, r, g, r], "revoked"),
         ("412 in between, for good", true, vec![changed(9)], vec![g, r, g, r, g, r], "unavailable"),
         ("412 unasked", false, vec![changed(1)], vec![r, r], "revoked"),
@@ -418,6 +431,27 @@ async fn the_last_statement_is_revoked_for_sure_too() {
         let outcome = scene.records().pop().unwrap();
         assert_eq!((&outcome["outcome"], scene.calls()), (&json!("revoked"), calls));
         assert_eq!(outcome["confirmedByRead"], true);
+    }
+}
+
+/// The same where AWS answers 409 over and over: of a policy that is not there nobody can say whether it is gone or the
+/// target is, so the revoke is never called failed.
+#[tokio::test]
+async fn a_409_after_our_own_removal_of_the_last_statement_is_not_called_failed() {
+    for (arn, request, statement, operation) in [
+        (ORDERS, revoke(json!({})), stored("partner", json!({})), Operation::RemovePermission),
+        (LAYER, layer_revoke(json!({})), layer_stored("partner"), Operation::RemoveLayerVersionPermission),
+    ] {
+        for door in DOORS {
+            let scene = holding(&[(arn, std::slice::from_ref(&statement))]).await;
+            scene.plane.inject(Fault::new(FaultKind::Duplicate { commit: true }).on(operation).times(3));
+            assert!(scene.ask(door, &request).await.comes_again());
+            let outcome = scene.records().pop().unwrap();
+            assert_eq!((&outcome["code"], &outcome["attempts"]), (&json!("outcome_unknown"), &json!(3)), "{outcome}");
+            assert!(scene.statements(arn).is_empty());
+            assert!(!scene.ask(door, &request).await.comes_again());
+            assert_eq!(scene.records().pop().unwrap()["outcome"], "already_revoked");
+        }
     }
 }
 

@@ -76,8 +76,22 @@ async fn every_answer_ends_as_the_table_says() {
     }
     seen(rows.iter().position(|row| row[0] == "no connection").unwrap(), ended_without_connection().await);
     for function in ["orders", "orders-x"] {
-        let row = rows.iter().position(|row| row[0] == "the same to a revoke").unwrap();
+        let row = rows.iter().position(|row| row[0] == "a 404 to a revoke").unwrap();
         seen(row, ended_revoke(function).await);
+    }
+    let busy = |commit| FaultKind::Duplicate { commit };
+    for (kind, beside) in [(busy(true), true), (busy(false), true), (busy(true), false)] {
+        let row = rows.iter().position(|row| row[0] == "the same to a revoke").unwrap();
+        seen(row, ended_after(kind, Operation::RemovePermission, beside).await);
+    }
+    let not_done = FaultKind::Answer { status: 202, error_type: None, headers: Vec::new(), body: "{}".to_owned() };
+    for (kind, operation) in [
+        (FaultKind::Status(202), Operation::AddPermission),
+        (FaultKind::Status(202), Operation::RemovePermission),
+        (not_done, Operation::RemovePermission),
+    ] {
+        let row = rows.iter().position(|row| row[0].starts_with("another 2xx")).unwrap();
+        seen(row, ended_after(kind, operation, true).await);
     }
     for deleted in [false, true] {
         let row = rows.iter().position(|row| row[0].contains(INVALID_PRINCIPAL)).unwrap();
@@ -139,6 +153,27 @@ async fn ended_revoke(function: &str) -> String {
     let parameters = serde_json::json!({ "FunctionName": function, "StatementId": "partner" });
     let request = serde_json::json!({ "operation": "RemovePermission", "parameters": parameters }).to_string();
     last_word(&stage, &request).await
+}
+
+/// A grant, or the revoke of a statement, beside another one or alone, where every such call is answered so.
+async fn ended_after(kind: FaultKind, operation: Operation, beside: bool) -> String {
+    let stage = Stage::examples().await.unwrap();
+    let of = |operation: &str, sid: &str| {
+        let mut parameters = serde_json::json!({ "FunctionName": "orders", "StatementId": sid });
+        if operation == "AddPermission" {
+            parameters["Action"] = "lambda:InvokeFunction".into();
+            parameters["Principal"] = "210987654321".into();
+        }
+        serde_json::json!({ "operation": operation, "parameters": parameters }).to_string()
+    };
+    let before = ["other", "partner"];
+    let before =
+        before.iter().filter(|sid| if **sid == "other" { beside } else { operation != Operation::AddPermission });
+    for sid in before {
+        assert_eq!(last_word(&stage, &of("AddPermission", sid)).await, "granted");
+    }
+    stage.control_plane.inject(Fault::new(kind).on(operation).times(9));
+    last_word(&stage, &of(operation.name(), "partner")).await
 }
 
 /// A grant whose principal AWS calls invalid, with and without somebody in the policy who is no more.

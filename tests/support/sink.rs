@@ -36,6 +36,8 @@ struct State {
     written: Vec<Written>,
     fates: VecDeque<Fate>,
     flush_fails: bool,
+    /// Whether a line could not be written since the last time somebody asked.
+    failed: bool,
     in_a_line: bool,
 }
 
@@ -59,6 +61,11 @@ impl Sink {
     /// The records written since the last time.
     pub(crate) fn take(&self) -> Vec<Written> {
         std::mem::take(&mut self.state.lock().unwrap().written)
+    }
+
+    /// Whether a line could not be written since the last time.
+    pub(crate) fn take_failed(&self) -> bool {
+        std::mem::take(&mut self.state.lock().unwrap().failed)
     }
 
     /// The bytes written since the last time.
@@ -87,7 +94,9 @@ impl Write for Sink {
         if state.in_a_line {
             return Err(io::Error::other("still failing"));
         }
-        match state.fates.pop_front().unwrap_or(Fate::Written) {
+        let fate = state.fates.pop_front().unwrap_or(Fate::Written);
+        state.failed |= fate != Fate::Written;
+        match fate {
             Fate::Written => state.flush_fails = false,
             Fate::NotFlushed => state.flush_fails = true,
             Fate::Failed => return Err(io::Error::other("no space")),

@@ -45,6 +45,8 @@ pub enum FaultKind {
     EmptyBody,
     /// The true status with a body that is no JSON.
     NotJson,
+    /// The true answer under another status.
+    Status(u16),
     /// The true answer, declared as HTML.
     WrongContentType,
     /// 409 as if the statement id were taken.
@@ -180,6 +182,7 @@ pub(super) fn spoil(mut answer: Answer, kind: &FaultKind) -> Answer {
         FaultKind::EmptyBody => answer.body = Bytes::new(),
         FaultKind::NotJson => answer.body = Bytes::from_static(b"upstream connect error"),
         FaultKind::HalfJson => answer.body.truncate(answer.body.len() / 2),
+        FaultKind::Status(status) => answer.status = *status,
         FaultKind::WrongContentType => answer.content_type = "text/html",
         _ => {}
     }
