@@ -4,7 +4,10 @@
 pub mod control_plane;
 pub mod explain;
 pub mod invariant;
+mod loopback;
 pub mod play;
+pub mod progress;
+pub mod report;
 pub mod serve;
 pub mod show;
 pub mod stage;

@@ -1,5 +1,5 @@
 //! The API door and the control plane on loopback, as two HTTP servers: `curl` asks for grants at one,
-//! and any AWS client reads the policies at the other.
+//! and any AWS client reads the policies at the other. A browser finds the report at the first.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -11,25 +11,33 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
 use super::control_plane::query;
+use super::explain;
+use super::loopback;
+use super::report::live;
 use super::stage::{FUNCTION_ARN, Stage};
 
 /// API Gateway's limit for a request body, in bytes.
 const MOST_BODY_BYTES: usize = 10 * 1024 * 1024;
 
-/// Answers `POST` and `GET /grants` until the process ends. Here nobody checks a signature: whoever reaches the
-/// port is the requester given.
-pub async fn api(stage: Arc<Stage>, listener: TcpListener, requester: String) -> std::io::Result<()> {
+/// Answers `POST` and `GET /grants`, `POST /explain` and the report at `/`, until the process ends. Here nobody
+/// checks a signature: whoever reaches the port is the requester given.
+pub async fn api(
+    stage: Arc<Stage>,
+    listener: TcpListener,
+    requester: String,
+    allowlist_name: String,
+) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
-        let (stage, requester) = (stage.clone(), requester.clone());
+        let (stage, requester, allowlist_name) = (stage.clone(), requester.clone(), allowlist_name.clone());
         tokio::spawn(async move {
-            let answer = service_fn(|request| answer(&stage, &requester, request));
+            let answer = service_fn(|request| answer(&stage, &requester, &allowlist_name, request));
             // A connection that breaks ends here; the broker has recorded what it did.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
         });
@@ -39,10 +47,18 @@ pub async fn api(stage: Arc<Stage>, listener: TcpListener, requester: String) ->
 async fn answer(
     stage: &Stage,
     requester: &str,
+    allowlist_name: &str,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
-    if parts.uri.path() != "/grants" {
+    if let Some(refusal) = loopback::refusal(&parts) {
+        return Ok(response(403, "application/json", json!({ "message": refusal }).to_string()));
+    }
+    if let Some(page) = live::answer(stage, allowlist_name, &parts).await {
+        return Ok(page);
+    }
+    let dry = parts.uri.path() == "/explain" && parts.method == Method::POST;
+    if parts.uri.path() != "/grants" && !dry {
         return Ok(response(404, "application/json", r#"{"message":"Not Found"}"#.into()));
     }
     let Ok(body) = Limited::new(body, MOST_BODY_BYTES).collect().await else {
@@ -54,8 +70,9 @@ async fn answer(
         return Ok(response(400, "application/json", r#"{"message":"Bad Request"}"#.into()));
     };
     let query = query.into_iter().map(|(name, value)| (name, value.into())).collect();
-    let event = event(parts.method.as_str(), query, &body, requester, &id).to_string();
-    let reply = stage.invoke(&id, event.as_bytes()).await;
+    let event = event(parts.method.as_str(), query, &body, requester, &id).to_string().into_bytes();
+    let event = if dry { explain::dry(event) } else { event };
+    let reply = stage.invoke(&id, &event).await;
     for line in stage.audit() {
         // Whoever reads along may leave; the request is answered all the same.
         let _ = writeln!(std::io::stdout(), "{line}");
