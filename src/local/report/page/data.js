@@ -2,7 +2,7 @@
 // The data, and what is worked out of it once.
 
 const BITS = {};
-let report, offsets, partyIds, partyNames, words;
+let report, offsets, partyIds, partyNames, columns, names, sids;
 
 /** Takes a report; the page is drawn from it afterwards. */
 function take(json) {
@@ -22,7 +22,31 @@ function take(json) {
       return numbers.get(name);
     }));
   }
-  words = new Map();
+  // Filled in when somebody first looks for a word.
+  columns = sids = null;
+  names = report.targets.name.map((name) => name.toLowerCase());
+}
+
+/** A column, as what people look for in it: each value once, in lower case, and where it stands. */
+function searched(places, text) {
+  const order = new Map();
+  const at = Uint32Array.from(places, (place) => {
+    if (!order.has(place)) order.set(place, order.size);
+    return order.get(place);
+  });
+  return { at, words: [...order.keys()].map((place) => text(report.values[place]).toLowerCase()) };
+}
+
+function index() {
+  const { statements } = report;
+  columns = [
+    searched(statements.principal, principalText),
+    searched(statements.action, (value) => list(value).join(" ")),
+    searched(statements.condition, (value) => conditionLines(value).map((line) => line.join(" ")).join(" ")),
+    searched(statements.parties, (value) => value.join(" ")),
+    searched(statements.verdict, verdictText),
+  ];
+  sids = statements.sid.map((sid) => sid.toLowerCase());
 }
 
 function targetKind(target) {
@@ -68,15 +92,8 @@ function conditionLines(value) {
   }));
 }
 
-/** What people look for of a value, in lower case; worked out when it is first asked for. */
-function wordsOf(place, text) {
-  let found = words.get(place);
-  if (found === undefined) words.set(place, (found = text(report.values[place]).toLowerCase()));
-  return found;
-}
-
 function verdictText(value) {
-  return typeof value === "string" ? `rule ${value}` : value.map((error) => `${error.code} ${error.detail}`).join(" ");
+  return typeof value === "string" ? `rule ${value}` : value.map((error) => error.code).join(" ");
 }
 
 /** The statement as AWS has it. */

@@ -4,36 +4,18 @@ const state = { query: "", finding: "", kind: "", view: "targets", sort: "findin
 let shown; // one byte for each statement
 let found; // { statements, targets: [numbers], per: statements found of each target }
 
-/** For each place of a column whether the value there has the word. */
-function having(column, word, text) {
-  const hits = new Map();
-  for (const place of column) {
-    if (!hits.has(place)) hits.set(place, wordsOf(place, text).includes(word));
-  }
-  return hits;
-}
-
-const partyText = (value) => value.join(" ");
-const actionText = (value) => list(value).join(" ");
-const conditionText = (value) => conditionLines(value).map((line) => line.join(" ")).join(" ");
-
 /** Keeps of the statements shown those that have a word somewhere. */
 function keep(word) {
-  const { statements, targets } = report;
-  const columns = [
-    [statements.principal, principalText],
-    [statements.action, actionText],
-    [statements.condition, conditionText],
-    [statements.parties, partyText],
-    [statements.verdict, verdictText],
-  ].map(([column, text]) => [column, having(column, word, text)]);
-  for (let t = 0; t < targets.name.length; t++) {
-    if (targets.name[t].toLowerCase().includes(word)) continue;
+  if (!columns) index();
+  const hits = columns.map(({ words }) => Uint8Array.from(words, (text) => text.includes(word)));
+  const useful = columns.map((_, c) => c).filter((c) => hits[c].includes(1));
+  for (let t = 0; t < names.length; t++) {
+    if (names[t].includes(word)) continue;
     for (let i = offsets[t]; i < offsets[t + 1]; i++) {
-      if (!shown[i] || statements.sid[i].toLowerCase().includes(word)) continue;
+      if (!shown[i]) continue;
       let hit = false;
-      for (let c = 0; c < columns.length && !hit; c++) hit = columns[c][1].get(columns[c][0][i]);
-      if (!hit) shown[i] = 0;
+      for (const c of useful) hit = hit || hits[c][columns[c].at[i]] === 1;
+      if (!hit && !sids[i].includes(word)) shown[i] = 0;
     }
   }
 }
@@ -63,14 +45,18 @@ function filter() {
 
 const LOOK = ["public", "unconfined", "dead", "noRule", "form"];
 
-/** How many of some statements have each finding. */
+/** How many of some statements have each finding; of one without a rule only what is not graver. */
 function tally(from, to) {
-  const counts = {};
-  LOOK.forEach((name) => (counts[name] = 0));
+  const counts = { public: 0, unconfined: 0, dead: 0, noRule: 0, form: 0 };
+  const graver = BITS.public | BITS.unconfined | BITS.dead;
   for (let i = from; i < to; i++) {
     const bits = report.statements.findings[i];
     if (!shown[i] || !bits) continue;
-    for (const name of LOOK) if (bits & BITS[name]) counts[name]++;
+    if (bits & BITS.public) counts.public++;
+    if (bits & BITS.unconfined) counts.unconfined++;
+    if (bits & BITS.dead) counts.dead++;
+    if (bits & BITS.noRule && !(bits & graver)) counts.noRule++;
+    if (bits & BITS.form) counts.form++;
   }
   return counts;
 }
@@ -87,11 +73,8 @@ function partiesFound() {
       if (!shown[i] || report.statements.findings[i] & BITS.deny) continue;
       for (const id of partyIds.get(report.statements.parties[i])) {
         let party = parties.get(id);
-        if (!party) parties.set(id, (party = { id, name: partyNames[id], functions: 0, layers: 0, last: -1, statements: [], refused: 0 }));
-        if (party.last !== t) {
-          party.last = t;
-          if (targetKind(t) === "layer") party.layers++; else party.functions++;
-        }
+        if (!party) parties.set(id, (party = { id, name: partyNames[id], targets: [], statements: [], refused: 0 }));
+        if (party.targets.at(-1) !== t) party.targets.push(t);
         party.statements.push(i);
         if (report.statements.findings[i] & BITS.noRule) party.refused++;
       }

@@ -113,3 +113,6 @@ addEventListener("afterprint", () => {
 });
 
 start(JSON.parse(document.getElementById("data").textContent));
+performance.mark("rows");
+// Before the first word is typed, and after the first rows are seen.
+(window.requestIdleCallback || setTimeout)(() => columns || index());

@@ -68,6 +68,7 @@ function targetName(target) {
 
 const PARTIES = { account: 0, organization: 1, service: 2, everyone: 3, deleted: 4, other: 5 };
 const PARTY_WORDS = { deleted: "deleted user or role", other: "other principal" };
+const PARTY_MANY = { deleted: "deleted users and roles" };
 
 function partyParts(name) {
   const at = name.indexOf(":");
@@ -89,11 +90,20 @@ function reach(target) {
   }
   const order = [...kinds].sort(([a], [b]) => PARTIES[a] - PARTIES[b]);
   return order.map(([kind, ids]) => {
-    const [, text] = partyParts(partyNames[ids[0]]);
     if (kind === "everyone") return "everyone";
-    if (ids.length === 1 && kind !== "deleted") return text;
-    return count(ids.length, PARTY_WORDS[kind] || kind);
+    if (ids.length > 2) return count(ids.length, PARTY_WORDS[kind] || kind, PARTY_MANY[kind]);
+    return ids.map((id) => partyParts(partyNames[id])[1]).join(", ");
   }).join(" · ");
+}
+
+/** What a party reaches: how much, and what comes first. */
+function reached(targets) {
+  const layers = targets.filter((t) => targetKind(t) === "layer").length;
+  const functions = targets.length - layers;
+  const counts = [functions && count(functions, "function"), layers && count(layers, "layer version")];
+  const names = targets.slice(0, 6).map((t) => report.targets.name[t].replace(/^[^:]*:/, "")).join(", ");
+  return el("div", { class: "reached" }, el("span", {}, counts.filter(Boolean).join(" · ")),
+    el("span", { class: "names code" }, targets.length > 6 ? `${names}, …` : names));
 }
 
 /** A button that opens what belongs to it. */

@@ -1,6 +1,6 @@
 // The two views: what may be reached, and who reaches. Rows are drawn as far as somebody looks.
 
-const ROWS = 100;
+const ROWS = 50;
 const MOST_OPENED = 60;
 const opened = new Set(); // what was opened by hand, by view and name
 let rows = []; // what the view would show, in order
@@ -116,15 +116,14 @@ function partyView() {
     name: (party) => `${PARTIES[partyParts(party.name)[0]]}${party.name}`,
     statements: (party) => party.statements.length,
     findings: (party) => (party.name === "everyone" ? 1e9 : party.refused),
-    size: (party) => party.functions + party.layers,
+    size: (party) => party.targets.length,
   };
   const row = (party) => {
     const [kind, text] = partyParts(party.name);
     const title = el("span", { class: "target" }, el("span", { class: "tag" }, PARTY_WORDS[kind] || kind),
       el("span", { class: "name" }, text || "anybody at all"));
-    const reached = [party.functions && count(party.functions, "function"), party.layers && count(party.layers, "layer version")];
     const cells = [
-      el("td", {}, reached.filter(Boolean).join(" · ")),
+      el("td", {}, reached(party.targets)),
       el("td", { class: "num" }, number.format(party.statements.length)),
       el("td", { class: "size" }, share(party.statements.length - party.refused, party.refused)),
     ];
