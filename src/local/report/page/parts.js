@@ -8,8 +8,15 @@ function el(tag, props, ...children) {
     else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  const said = children.flat().filter((child) => child !== null && child !== undefined && child !== "");
+  node.append(...said.map((child) => (child instanceof Node ? child : plain(String(child)))));
   return node;
+}
+
+/** Spells out what has no shape of its own or turns the writing around: `\u202egnp.evil` would read `live.png`. */
+function plain(text) {
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 const number = new Intl.NumberFormat("en-US");
