@@ -24,6 +24,7 @@ mod hostile;
 mod lambda;
 mod life;
 mod readme;
+mod report;
 mod results;
 mod rules;
 mod secrets;

@@ -177,7 +177,7 @@ impl Scene {
 impl Report {
     async fn write(self, scene: &Scene) -> Result<(), Failure> {
         let rate = (!self.demo).then_some(self.rate);
-        let wanted = Wanted { prefix: self.prefix, versions: self.versions, rate };
+        let wanted = Wanted { prefix: self.prefix, versions: self.versions, rate, ..Wanted::default() };
         let mut progress = progress_where(true);
         let told = |step| match step {
             Step::Listing(found) => progress.at("listing functions and layers", found, None),

@@ -40,9 +40,8 @@ pub(super) fn refusal(parts: &Parts) -> Option<&'static str> {
     if !matches!(site, None | Some("same-origin" | "none")) && !to_the_page {
         return Some("a page of another site may not ask here");
     }
-    let json = content_type.is_some_and(|it| {
-        it.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json"))
-    });
+    let json = content_type
+        .is_some_and(|it| it.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json")));
     // A browser asks before it sends JSON to another origin, and nobody answers that it may.
     if origin.is_some() && parts.method == Method::POST && !json {
         return Some("a browser has to send application/json");
@@ -84,7 +83,12 @@ mod tests {
             ("GET", "/", &[("host", "[::1]:8080")], true),
             ("GET", "/", &[("host", "[::1]")], true),
             ("POST", "/grants", &[OWN, ("origin", "http://127.0.0.1:8080"), JSON], true),
-            ("POST", "/explain", &[OWN, ("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin"), JSON], true),
+            (
+                "POST",
+                "/explain",
+                &[OWN, ("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin"), JSON],
+                true,
+            ),
             ("GET", "/", &[OWN, ("sec-fetch-site", "none")], true),
             ("GET", "/", &[OWN, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")], true),
             // No name, another one, one that only looks like ours.

@@ -145,6 +145,6 @@ mod tests {
         tokio::time::advance(PATIENCE).await;
         progress.at("reading", 1, None);
         drop(progress);
-        assert_eq!(unseen, []);
+        assert_eq!(unseen, Vec::<u8>::new());
     }
 }

@@ -31,9 +31,10 @@ pub(super) fn functions(world: &World, request: &Request) -> Result<Outcome, Aws
 
 pub(super) fn aliases(world: &World, request: &Request) -> Result<Outcome, AwsError> {
     let name = Named::of(request)?.name;
-    let function = world.functions.get(&name).ok_or_else(|| {
-        AwsError::not_found(format!("Function not found: {}", world.function_arn(&name, None)))
-    })?;
+    let function = world
+        .functions
+        .get(&name)
+        .ok_or_else(|| AwsError::not_found(format!("Function not found: {}", world.function_arn(&name, None))))?;
     let entries = function.aliases.iter().map(|(alias, to)| {
         json!({ "AliasArn": world.function_arn(&name, Some(alias)), "Name": alias, "FunctionVersion": to.version })
     });

@@ -19,11 +19,8 @@ use super::why::Why;
 const MOST_BUSY: u32 = 7;
 const MOST_UNCLEAR: u32 = 3;
 
-/// The pause before the second try; each is twice the one before it.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-
 /// What to read, and how fast.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Wanted {
     /// Only functions and layers whose name begins so.
     pub prefix: String,
@@ -31,6 +28,14 @@ pub struct Wanted {
     pub versions: bool,
     /// Calls a second, of `GetPolicy` and of everything else; none is as fast as it goes.
     pub rate: Option<u32>,
+    /// The pause before the second try of a call; each is twice the one before it.
+    pub pause: Duration,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { prefix: String::new(), versions: false, rate: None, pause: Duration::from_millis(500) }
+    }
 }
 
 /// How far it is.
@@ -123,8 +128,7 @@ impl Collected {
 
 /// Reads everything.
 pub async fn collect(client: &Client, wanted: &Wanted, told: impl FnMut(Step)) -> Collected {
-    let gap = wanted.rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.max(1));
-    let pace = Pace { gap, next: [Instant::now(); 2] };
+    let pace = Pace::new(wanted.rate);
     let found = Collected { wanted: wanted.clone(), ..Collected::default() };
     let mut reader = Reader { client, pace, found, told, over: None };
     let functions = reader.functions().await;
@@ -265,8 +269,7 @@ impl<T: FnMut(Step)> Reader<'_, T> {
                 let get = client.get_layer_version_policy().layer_name(name).version_number(entry.version);
                 let place = Place::Layer { name: name.to_owned(), version: entry.version };
                 let target = place.name();
-                let answer =
-                    self.call(Quota::OfTheRest, &target, "GetLayerVersionPolicy", || get.clone().send()).await;
+                let answer = self.call(Quota::OfTheRest, &target, "GetLayerVersionPolicy", || get.clone().send()).await;
                 self.keep(place, answer.and_then(|answer| answer.policy));
             }
             if page.next_marker.is_none() || page.next_marker == marker {
@@ -295,7 +298,7 @@ impl<T: FnMut(Step)> Reader<'_, T> {
         F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
         E: aws_sdk_lambda::error::ProvideErrorMetadata + StdError + 'static,
     {
-        let mut pause = FIRST_PAUSE;
+        let mut pause = self.found.wanted.pause;
         let mut tries = 0;
         let code = loop {
             if let Some(code) = &self.over {
@@ -333,6 +336,11 @@ struct Pace {
 }
 
 impl Pace {
+    fn new(rate: Option<u32>) -> Self {
+        let gap = rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.max(1));
+        Self { gap, next: [Instant::now(); 2] }
+    }
+
     async fn turn(&mut self, quota: Quota) {
         let [of_get_policy, of_the_rest] = &mut self.next;
         let next = match quota {
@@ -342,5 +350,33 @@ impl Pace {
         let at = (*next).max(Instant::now());
         *next = at + self.gap;
         sleep_until(at).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each quota is kept by itself, and what was not used is not made up for.
+    #[tokio::test(start_paused = true)]
+    async fn calls_are_kept_apart() {
+        let started = Instant::now();
+        let mut pace = Pace::new(Some(10));
+        for _ in 0..11 {
+            pace.turn(Quota::OfGetPolicy).await;
+            pace.turn(Quota::OfTheRest).await;
+        }
+        assert_eq!(started.elapsed().as_millis(), 1000);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        let later = Instant::now();
+        for _ in 0..3 {
+            pace.turn(Quota::OfGetPolicy).await;
+        }
+        assert_eq!(later.elapsed().as_millis(), 200);
+        let mut unpaced = Pace::new(None);
+        for _ in 0..1000 {
+            unpaced.turn(Quota::OfTheRest).await;
+        }
+        assert_eq!(later.elapsed().as_millis(), 200);
     }
 }
