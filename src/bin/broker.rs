@@ -1,5 +1,6 @@
 //! The command line: the broker on this machine, with no AWS account.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -189,7 +190,10 @@ impl Report {
             report::of_world(world, (&scene.allowlist_name("the allowlist of the demo"), &allowlist), &wanted, told)
                 .await?
         } else {
-            let chosen = report::read(std::env::vars(), scene.allowlist.clone(), self.endpoint)?;
+            // What is not text is no valid value of anything, and is refused where it matters.
+            let text = |text: OsString| text.to_string_lossy().into_owned();
+            let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+            let chosen = report::read(variables, scene.allowlist.clone(), self.endpoint)?;
             report::of_account(&chosen, &wanted, &self.broker, told).await?
         };
         drop(progress);

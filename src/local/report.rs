@@ -58,7 +58,8 @@ pub async fn of_account(
     broker: &str,
     told: impl FnMut(Step),
 ) -> Result<Report, Failure> {
-    let client = aws::client(&chosen.config, Connection::new(chosen.config.extra_roots.as_deref())?);
+    let place = &chosen.config.aws;
+    let client = aws::client(place, Connection::new(place.extra_roots.as_deref())?);
     let collected = collect(&client, wanted, told).await;
     collected.worth_telling()?;
     let judge = Judge { allowlist: &chosen.config.allowlist, name: &chosen.allowlist_name, broker };

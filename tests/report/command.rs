@@ -119,10 +119,10 @@ fn options_go_before_the_environment() {
     assert_eq!((chosen.allowlist_name.as_str(), chosen.config.allowlist.len()), ("BROKER_ALLOWLIST_FILE", 5));
     let chosen =
         read(set(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:1")]), None, Some("http://127.0.0.1:2".to_owned())).unwrap();
-    assert_eq!(chosen.config.endpoint.as_deref(), Some("http://127.0.0.1:2"));
+    assert_eq!(chosen.config.aws.endpoint.as_deref(), Some("http://127.0.0.1:2"));
     let mut variables = set(&[("AWS_DEFAULT_REGION", "eu-central-1")]);
     variables.retain(|(name, _)| name != "AWS_REGION");
-    assert_eq!(read(variables, None, None).unwrap().config.region, "eu-central-1");
+    assert_eq!(read(variables, None, None).unwrap().config.aws.region, "eu-central-1");
     let misspelt = read(set(&[("BROKER_ALLOWLST", "[]")]), None, None).err().unwrap();
     assert!(misspelt.starts_with("BROKER_ALLOWLST: unknown variable"), "{misspelt}");
 }
