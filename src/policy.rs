@@ -43,6 +43,8 @@ use call::Answer;
 pub(crate) use call::{StatusKept, shown, word};
 pub(crate) use fill::Fill;
 pub use fill::MOST_BYTES;
+#[cfg(feature = "local")]
+pub(crate) use fill::NEARLY_FULL;
 pub(crate) use preview::{preview, preview_revoke};
 pub(crate) use read::{Seen, read};
 pub(crate) use remove::remove;

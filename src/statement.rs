@@ -176,8 +176,7 @@ impl Statement {
 
     /// Whether its principal is a unique id: a user or a role that was deleted.
     pub(crate) fn names_the_dead(&self) -> bool {
-        let unique = |id: &str| id.len() >= 16 && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-        matches!(&self.principal, Party::Aws(id) if ["AIDA", "AROA"].iter().any(|kind| id.starts_with(kind)) && unique(id))
+        matches!(&self.principal, Party::Aws(id) if is_unique_id(id))
     }
 
     /// The same under no id.
@@ -299,6 +298,12 @@ impl Party {
         };
         account.map_or(Self::Aws(value), Self::Account)
     }
+}
+
+/// Whether a principal is what IAM puts in the place of a user or a role that was deleted.
+pub(crate) fn is_unique_id(id: &str) -> bool {
+    let unique = id.len() >= 16 && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    unique && ["AIDA", "AROA"].iter().any(|kind| id.starts_with(kind))
 }
 
 /// AWS's own spelling of an operator or a key; others are shown in lower case.

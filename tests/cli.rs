@@ -226,7 +226,7 @@ fn help_names_every_command() {
     let output = broker(&["--help"]).output().unwrap();
     let (shown, _) = written(&output);
     assert!(output.status.success());
-    for word in ["play", "invoke", "explain", "check", "serve", "--allowlist", "--world", "--audit"] {
+    for word in ["play", "invoke", "explain", "check", "report", "serve", "--allowlist", "--world", "--audit"] {
         assert!(shown.contains(word), "{word} in {shown}");
     }
     assert_eq!(broker(&["--no-such-option"]).output().unwrap().status.code(), Some(2));

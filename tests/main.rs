@@ -27,6 +27,7 @@ mod life;
 mod metrics;
 mod openapi;
 mod readme;
+mod report;
 mod results;
 mod rules;
 mod secrets;

@@ -1,6 +1,7 @@
 //! The command line: the broker on this machine, with no AWS account.
 
-use std::io::{self, IsTerminal};
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use permission_broker::local::check;
 use permission_broker::local::control_plane::ControlPlane;
 use permission_broker::local::explain;
 use permission_broker::local::play::{self, Options};
+use permission_broker::local::progress::{self, Progress};
+use permission_broker::local::report::{self, Step, Use, Wanted};
 use permission_broker::local::serve;
 use permission_broker::local::show::{Show, wants_colour};
 use permission_broker::local::stage::{self, ALLOWLIST, Stage, WORLD};
@@ -72,6 +75,8 @@ enum Command {
         #[arg(value_name = "ALLOWLIST")]
         file: PathBuf,
     },
+    /// Write a page that shows who reaches which functions and layers, and what the allowlist would not give today.
+    Report(Report),
     /// Open the API door and the control plane on loopback, with the policies kept on disk.
     Serve {
         /// The port of the API door; 0 takes a free one.
@@ -87,6 +92,32 @@ enum Command {
         #[arg(long, default_value = "arn:aws:iam::123456789012:user/ci", value_name = "ARN")]
         requester: String,
     },
+}
+
+/// Reads every policy of an account and region, with the credentials of the environment.
+#[derive(Args)]
+struct Report {
+    /// Where Lambda answers, instead of the region's endpoint.
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// The file to write.
+    #[arg(long, default_value = "permission-report.html", value_name = "FILE")]
+    output: PathBuf,
+    /// Only functions and layers whose name begins so.
+    #[arg(long, default_value = "", value_name = "TEXT", hide_default_value = true)]
+    prefix: String,
+    /// Read the policies of published versions of functions as well.
+    #[arg(long)]
+    versions: bool,
+    /// Calls a second, of GetPolicy and of all others; AWS takes 15 of each.
+    #[arg(long, default_value_t = 10, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rate: u32,
+    /// The name of the broker's function, whose own policy it leaves alone.
+    #[arg(long, default_value = "permission-broker", value_name = "NAME")]
+    broker: String,
+    /// Show an example instead of an account: that of `--world`, or one that has a bit of everything.
+    #[arg(long, conflicts_with_all = ["endpoint", "rate", "broker"])]
+    demo: bool,
 }
 
 fn main() -> ExitCode {
@@ -113,10 +144,18 @@ async fn run(Cli { command, scene }: Cli) -> Result<ExitCode, Failure> {
         Command::Play { folder } => {
             let files = play::files(&folder)
                 .map_err(|error| format!("{error}\nrun it in the checkout, or name a folder: broker play FOLDER"))?;
-            play::play(&scene.stage()?.await?, &files, options, &mut show).await
+            // On a terminal the events themselves show how far it is.
+            let mut progress = progress_where(!io::stdout().is_terminal());
+            let stage = scene.stage()?.await?;
+            let played = |done| progress.at("playing events", done, Some(files.len()));
+            play::play_and_tell(&stage, &files, options, &mut show, played).await
         }
         Command::Invoke { file } => play::play(&scene.stage()?.await?, &[file], options, &mut show).await,
         Command::Explain { file, after } => explain::explain(&scene.stage()?.await?, &file, &after, &mut show).await,
+        Command::Report(report) => {
+            drop(show);
+            return report.write(&scene).await.map(|()| code);
+        }
         Command::Serve { port, control_plane_port, state, requester } => {
             drop(show);
             return serve(&scene, port, control_plane_port, &state, requester).await.map(|()| code);
@@ -145,6 +184,10 @@ impl Scene {
         read(self.allowlist.as_deref(), ALLOWLIST)
     }
 
+    fn allowlist_name(&self, default: &str) -> String {
+        self.allowlist.as_ref().map_or(default.to_owned(), |file| file.display().to_string())
+    }
+
     fn control_plane(&self) -> Result<ControlPlane, Failure> {
         Ok(ControlPlane::from_world(&read(self.world.as_deref(), WORLD)?)?)
     }
@@ -161,6 +204,41 @@ async fn stage(control_plane: ControlPlane, allowlist: &str, results: bool) -> R
         stage.broker.results = Some(stage::results(&stage.control_plane, "results").await?);
     }
     Ok(stage)
+}
+
+impl Report {
+    async fn write(self, scene: &Scene) -> Result<(), Failure> {
+        let rate = (!self.demo).then_some(self.rate);
+        let wanted = Wanted { prefix: self.prefix, versions: self.versions, rate, ..Wanted::default() };
+        let mut progress = progress_where(true);
+        let told = |step| match step {
+            Step::Listing(found) => progress.at("listing functions and layers", found, None),
+            Step::Reading(done, all) => progress.at("reading policies", done, Some(all)),
+        };
+        let report = if self.demo {
+            let world = ControlPlane::from_world(&read(scene.world.as_deref(), report::DEMO)?)?;
+            let allowlist = read(scene.allowlist.as_deref(), report::DEMO_ALLOWLIST)?;
+            report::of_world(world, (&scene.allowlist_name("the allowlist of the demo"), &allowlist), &wanted, told)
+                .await?
+        } else {
+            // What is not text is no valid value of anything, and is refused where it matters.
+            let text = |text: OsString| text.to_string_lossy().into_owned();
+            let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+            let chosen = report::read(variables, scene.allowlist.clone(), self.endpoint)?;
+            report::of_account(&chosen, &wanted, &self.broker, told).await?
+        };
+        drop(progress);
+        std::fs::write(&self.output, report::html(&report, Use::File)?)
+            .map_err(|error| format!("{}: {error}", self.output.display()))?;
+        writeln!(io::stdout(), "{}: {}", self.output.display(), report.summary())?;
+        Ok(())
+    }
+}
+
+/// Progress on standard error, if that is a terminal and this the place for it.
+fn progress_where(here: bool) -> Progress<io::Stderr> {
+    let terminal = here && io::stderr().is_terminal();
+    Progress::new(io::stderr(), progress::is_wanted(terminal, std::env::var_os("TERM").as_deref()))
 }
 
 fn read(path: Option<&Path>, default: &str) -> Result<String, Failure> {
@@ -185,11 +263,12 @@ async fn serve(
     let stage = Arc::new(stage(control_plane.clone(), &scene.allowlist()?, scene.results).await?);
     eprintln!("API door       http://{api_at}/grants   (every request is taken as {requester})");
     eprintln!("control plane  http://{aws_at}   (policies in {})", state.display());
+    eprintln!("report         http://{api_at}/   (in a browser; explains a request before it is sent)");
     eprintln!();
     eprintln!("  curl -s http://{api_at}/grants -d @events/direct-grant-account.json");
     eprintln!("  aws lambda get-policy --function-name orders --qualifier live --endpoint-url http://{aws_at}");
     tokio::select! {
-        ended = serve::api(stage, api, requester) => Ok(ended?),
+        ended = serve::api(stage, api, requester, scene.allowlist_name(report::NAME_OF_EXAMPLES)) => Ok(ended?),
         () = control_plane.serve(aws) => Ok(()),
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),
     }

@@ -27,7 +27,7 @@ pub async fn explain(stage: &Stage, file: &Path, after: &[PathBuf], show: &mut S
 }
 
 /// The event with each of its requests as a dry run. What cannot be understood stays as it is, to be refused.
-fn dry(event: Vec<u8>) -> Vec<u8> {
+pub(super) fn dry(event: Vec<u8>) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(&event) else { return event };
     let Ok(mut value) = serde_json::from_str::<Value>(text) else { return event };
     if value.get("operation").is_some() || value.get("parameters").is_some() {

@@ -37,7 +37,19 @@ pub async fn play(
     options: Options,
     show: &mut Show<impl io::Write>,
 ) -> io::Result<()> {
+    play_and_tell(stage, files, options, show, |_| {}).await
+}
+
+/// The same, and tells before each file how many were played.
+pub async fn play_and_tell(
+    stage: &Stage,
+    files: &[PathBuf],
+    options: Options,
+    show: &mut Show<impl io::Write>,
+    mut played: impl FnMut(usize),
+) -> io::Result<()> {
     for (i, file) in files.iter().enumerate() {
+        played(i);
         let event = std::fs::read(file)
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))?;
         let name = file.file_name().unwrap_or_default().to_string_lossy();

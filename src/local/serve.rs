@@ -1,5 +1,5 @@
 //! The API door and the control plane on loopback, as two HTTP servers: `curl` asks for grants at one,
-//! and any AWS client reads the policies at the other.
+//! and any AWS client reads the policies at the other. A browser finds the report at the first.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -14,12 +14,15 @@ use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
 use super::control_plane::query;
+use super::explain;
+use super::loopback;
+use super::report::live;
 use super::stage::{FUNCTION_ARN, Stage};
 
 /// API Gateway's limit for a request body, in bytes.
@@ -29,14 +32,19 @@ const MOST_BODY_BYTES: usize = 10 * 1024 * 1024;
 const SIGNED: &str = r#""security":[{"signature":[]}]"#;
 const UNSIGNED: &str = r#""security":[]"#;
 
-/// Answers `POST` and `GET /grants` and `GET /openapi.json` until the process ends. Here nobody checks a signature: whoever reaches the
-/// port is the requester given.
-pub async fn api(stage: Arc<Stage>, listener: TcpListener, requester: String) -> std::io::Result<()> {
+/// Answers `POST` and `GET /grants`, `GET /openapi.json`, `POST /explain` and the report at `/`, until the process ends. Here nobody
+/// checks a signature: whoever reaches the port is the requester given.
+pub async fn api(
+    stage: Arc<Stage>,
+    listener: TcpListener,
+    requester: String,
+    allowlist_name: String,
+) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
-        let (stage, requester) = (stage.clone(), requester.clone());
+        let (stage, requester, allowlist_name) = (stage.clone(), requester.clone(), allowlist_name.clone());
         tokio::spawn(async move {
-            let answer = service_fn(|request| answer(&stage, &requester, request));
+            let answer = service_fn(|request| answer(&stage, &requester, &allowlist_name, request));
             // A connection that breaks ends here; the broker has recorded what it did.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
         });
@@ -46,11 +54,19 @@ pub async fn api(stage: Arc<Stage>, listener: TcpListener, requester: String) ->
 async fn answer(
     stage: &Stage,
     requester: &str,
+    allowlist_name: &str,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
+    if let Some(refusal) = loopback::refusal(&parts) {
+        return Ok(message(403, refusal));
+    }
+    if let Some(page) = live::answer(stage, allowlist_name, &parts).await {
+        return Ok(page);
+    }
     let path = parts.uri.path();
-    if !["/grants", "/openapi.json"].contains(&path) {
+    let dry = path == "/explain" && parts.method == Method::POST;
+    if !["/grants", "/openapi.json"].contains(&path) && !dry {
         return Ok(message(404, "Not Found"));
     }
     let Ok(body) = Limited::new(body, MOST_BODY_BYTES).collect().await else {
@@ -62,8 +78,10 @@ async fn answer(
         return Ok(message(400, "Bad Request"));
     };
     let query = query.into_iter().map(|(name, value)| (name, value.into())).collect();
-    let event = event(parts.method.as_str(), path, query, &body, requester, &id).to_string();
-    let reply = stage.invoke(&id, event.as_bytes()).await;
+    let path = if dry { "/grants" } else { path };
+    let event = event(parts.method.as_str(), path, query, &body, requester, &id).to_string().into_bytes();
+    let event = if dry { explain::dry(event) } else { event };
+    let reply = stage.invoke(&id, &event).await;
     for line in stage.audit() {
         // Whoever reads along may leave; the request is answered all the same.
         let _ = writeln!(std::io::stdout(), "{line}");

@@ -13,7 +13,7 @@ use crate::statement::{self, Standing, Statement};
 pub const MOST_BYTES: usize = 20_480;
 
 /// A policy that has this much is called nearly full: 80 %.
-const NEARLY_FULL: usize = MOST_BYTES / 5 * 4;
+pub(crate) const NEARLY_FULL: usize = MOST_BYTES / 5 * 4;
 
 /// What AWS writes around the statements.
 const FRAME: usize = r#"{"Version":"2012-10-17","Id":"default","Statement":[]}"#.len();

@@ -99,7 +99,7 @@ fn subject(call: &Call) -> Option<(String, bool)> {
         Operation::RemovePermission | Operation::RemoveLayerVersionPermission => {
             Some((call.path.rsplit('/').next().unwrap().to_owned(), false))
         }
-        Operation::GetPolicy | Operation::GetLayerVersionPolicy | Operation::PutEvents => None,
+        _ => None,
     }
 }
 

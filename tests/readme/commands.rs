@@ -10,6 +10,10 @@ enum Check {
     Run(&'static str),
     /// The servers are started, on free ports instead of the ones given.
     Serve,
+    /// The report of an example is made; of an account its options have to exist.
+    Report,
+    /// What checks the page in a browser: it has to exist, and CI runs it.
+    Page,
     /// Sent to the API that was served.
     Grant,
     /// Asked of the control plane that was served.
@@ -42,6 +46,8 @@ fn check(command: &str) -> Check {
         ("cargo", rest) if rest.starts_with("run --release --manifest-path bench/Cargo.toml") => Check::Benchmark,
         (variable, rest) if variable.contains('=') && rest.starts_with("cargo test ") => Check::LongRun,
         ("cargo", rest) if rest.starts_with("run -- serve") => Check::Serve,
+        ("cargo", rest) if rest.starts_with("run -- report") => Check::Report,
+        ("tests/page/run", "") => Check::Page,
         ("cargo", "run -- --help") => Check::Run("Usage: broker"),
         ("cargo", rest) if rest.starts_with("run -- check ") => Check::Run("0 mistakes"),
         ("cargo", rest) if rest.starts_with("run -- ") => Check::Run("outcome"),
@@ -57,12 +63,14 @@ fn check(command: &str) -> Check {
 fn every_command_does_what_it_says() {
     let blocks = blocks("sh");
     let commands: Vec<&str> = blocks.iter().flat_map(|block| block.text.lines()).collect();
-    assert_eq!(commands.len(), 33);
+    assert_eq!(commands.len(), 36);
     let mut served = None;
     for command in commands {
         match check(command) {
             Check::Run(shows) => run(command, shows),
             Check::Serve => served = Some(serve(command)),
+            Check::Report => report(command),
+            Check::Page => assert!(text(".ci/run").lines().any(|line| line == command) && path(command).exists()),
             Check::Grant => grant(command, served.as_ref().expect("serve comes first")),
             Check::Policy => policy(command, served.as_ref().expect("serve comes first")),
             Check::Test => assert!(text(".ci/run").lines().any(|line| line == format!("{command} --locked"))),
@@ -115,6 +123,19 @@ fn serve(command: &str) -> Served {
         assert!(command.contains(default) && help.contains(&format!("[default: {default}]")), "{default}");
     }
     Served::start(&scratch("readme-state.json"))
+}
+
+fn report(command: &str) {
+    let (help, _) = written(&broker(&["report", "--help"]).output().unwrap());
+    for option in command.split(' ').filter(|word| word.len() > 2 && word.starts_with("--")) {
+        assert!(help.contains(option), "{option}: {help}");
+    }
+    if command.contains("--demo") {
+        let output = scratch("readme-report.html");
+        let arguments = ["report", "--demo", "--output", output.to_str().unwrap()];
+        assert!(written(&broker(&arguments).output().unwrap()).0.contains(" statements on "), "{command}");
+        assert!(output.exists());
+    }
 }
 
 fn grant(command: &str, served: &Served) {

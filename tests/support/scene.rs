@@ -90,7 +90,7 @@ fn operations(plane: &ControlPlane) -> Vec<&'static str> {
         Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy) => "read",
         Some(Operation::RemovePermission | Operation::RemoveLayerVersionPermission) => "remove",
         Some(Operation::PutEvents) => "put",
-        None => "other",
+        _ => "other",
     };
     plane.calls().iter().map(|call| name(call.operation)).collect()
 }

@@ -130,6 +130,15 @@ const REMOVE_LAYER_VERSION_PERMISSION: &[Rule] =
 
 const GET_LAYER_VERSION_POLICY: &[Rule] = &[LAYER_LABEL, VERSION_LABEL];
 
+const MARKER: Rule = free("Marker", Place::Query, Kind::Text);
+const MAX_ITEMS: Rule = free("MaxItems", Place::Query, Kind::Long);
+
+const LIST_FUNCTIONS: &[Rule] =
+    &[MARKER, MAX_ITEMS, Rule { values: &["ALL"], ..free("FunctionVersion", Place::Query, Kind::Text) }];
+const LIST_ALIASES: &[Rule] = &[FUNCTION_LABEL, MARKER, MAX_ITEMS];
+const LIST_LAYERS: &[Rule] = &[MARKER, MAX_ITEMS];
+const LIST_LAYER_VERSIONS: &[Rule] = &[LAYER_LABEL, MARKER, MAX_ITEMS];
+
 /// The members of an operation. Anything else in a request is ignored, as AWS does.
 pub(super) fn rules(operation: Operation) -> &'static [Rule] {
     match operation {
@@ -141,6 +150,10 @@ pub(super) fn rules(operation: Operation) -> &'static [Rule] {
         Operation::GetLayerVersionPolicy => GET_LAYER_VERSION_POLICY,
         // Its members are no texts, and are looked at where events are put.
         Operation::PutEvents => &[],
+        Operation::ListFunctions => LIST_FUNCTIONS,
+        Operation::ListAliases => LIST_ALIASES,
+        Operation::ListLayers => LIST_LAYERS,
+        Operation::ListLayerVersions => LIST_LAYER_VERSIONS,
     }
 }
 

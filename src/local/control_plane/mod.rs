@@ -1,4 +1,5 @@
-//! The embedded Lambda control plane: a working fake of the six resource-policy operations over HTTP/1.1.
+//! The embedded Lambda control plane: a working fake of the six resource-policy operations over HTTP/1.1,
+//! and of the four that list what can have a policy.
 //! Guarantees the answers that were recorded from AWS, and faults on demand; where AWS's behaviour is not known it
 //! takes the strictest reading and says so. It checks no signatures and serves the local mode and the tests only.
 
@@ -10,6 +11,7 @@ mod events;
 mod fault;
 mod function;
 mod layer;
+mod list;
 mod policy;
 mod principal;
 mod request;

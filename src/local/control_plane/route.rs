@@ -1,4 +1,4 @@
-//! Which of the six resource-policy operations a method and path mean, and the labels and query members they carry.
+//! Which operation a method and path mean, and the labels and query members they carry.
 //! Guarantees that an ARN stays one path segment: the path is split before it is percent-decoded.
 //! It knows no constraint: an empty label is a value like any other here, and is refused later.
 
@@ -6,7 +6,8 @@ use std::fmt;
 
 use super::answer::{AwsError, ErrorName};
 
-/// The operations that the control plane knows: the six resource-policy operations, and what goes with them.
+/// The operations that the control plane knows: the six resource-policy operations, the four that list what can have
+/// a policy, and what goes with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
     /// Adds a statement to a function's, version's or alias's policy.
@@ -23,6 +24,14 @@ pub enum Operation {
     GetLayerVersionPolicy,
     /// EventBridge's, for the results that the broker publishes.
     PutEvents,
+    /// Lists functions, and on request their published versions.
+    ListFunctions,
+    /// Lists the aliases of a function.
+    ListAliases,
+    /// Lists layers.
+    ListLayers,
+    /// Lists the versions of a layer.
+    ListLayerVersions,
 }
 
 impl Operation {
@@ -36,12 +45,22 @@ impl Operation {
             Self::RemoveLayerVersionPermission => "RemoveLayerVersionPermission",
             Self::GetLayerVersionPolicy => "GetLayerVersionPolicy",
             Self::PutEvents => "PutEvents",
+            Self::ListFunctions => "ListFunctions",
+            Self::ListAliases => "ListAliases",
+            Self::ListLayers => "ListLayers",
+            Self::ListLayerVersions => "ListLayerVersions",
         }
     }
 
     /// Whether an accepted request changes a policy.
     pub fn is_change(self) -> bool {
-        !matches!(self, Self::GetPolicy | Self::GetLayerVersionPolicy | Self::PutEvents)
+        matches!(
+            self,
+            Self::AddPermission
+                | Self::RemovePermission
+                | Self::AddLayerVersionPermission
+                | Self::RemoveLayerVersionPermission
+        )
     }
 }
 
@@ -88,8 +107,23 @@ impl<'a> Route<'a> {
                 };
                 Some(Self { operation, labels })
             }
+            // SDKs differ in the slash at the end of a collection.
+            ["", "2015-03-31", "functions"] | ["", "2015-03-31", "functions", ""] => {
+                Self::list(method, Operation::ListFunctions, Vec::new())
+            }
+            ["", "2015-03-31", "functions", name, "aliases"] => {
+                Self::list(method, Operation::ListAliases, vec![("FunctionName", *name)])
+            }
+            ["", "2018-10-31", "layers"] => Self::list(method, Operation::ListLayers, Vec::new()),
+            ["", "2018-10-31", "layers", name, "versions"] => {
+                Self::list(method, Operation::ListLayerVersions, vec![("LayerName", *name)])
+            }
             _ => None,
         }
+    }
+
+    fn list(method: &str, operation: Operation, labels: Labels<'a>) -> Option<Self> {
+        (method == "GET").then_some(Self { operation, labels })
     }
 
     /// The labels, decoded.

@@ -14,7 +14,7 @@ use super::policy::Policy;
 use super::request::Request;
 use super::route::{Operation, unknown_operation};
 use super::world::World;
-use super::{function, layer};
+use super::{function, layer, list};
 
 /// What a request comes to: an answer and, where it was accepted, the new policy of one resource.
 pub(super) struct Outcome {
@@ -43,6 +43,10 @@ pub(super) fn outcome(world: &World, request: &Request) -> Outcome {
         Operation::RemoveLayerVersionPermission => layer::remove(world, request),
         Operation::GetLayerVersionPolicy => layer::show(world, request),
         Operation::PutEvents => Err(unknown_operation()),
+        Operation::ListFunctions => list::functions(world, request),
+        Operation::ListAliases => list::aliases(world, request),
+        Operation::ListLayers => list::layers(world, request),
+        Operation::ListLayerVersions => list::layer_versions(world, request),
     };
     outcome.unwrap_or_else(|error| Outcome::read(error.into()))
 }
