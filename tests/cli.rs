@@ -12,8 +12,8 @@ use permission_broker::local::stage::Stage;
 use crate::support::process::{SIGNED, Served, broker, http, scratch, written};
 use crate::support::{event_files, json, path, string, text};
 
-const SUMMARY: &str = "55 events, 62 requests\n  \
-     26 granted, 3 already_granted, 2 would_grant, 2 revoked, 1 already_revoked, 2 read, 14 denied, 7\n    \
+const SUMMARY: &str = "60 events, 67 requests\n  \
+     27 granted, 3 already_granted, 2 would_grant, 2 revoked, 3 already_revoked, 2 read, 14 denied, 9\n    \
      rejected, 2 conflict, 3 failed\n";
 
 #[test]

@@ -9,6 +9,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod schedules;
+
 use std::time::{Duration, Instant};
 
 use permission_broker::local::control_plane::{
@@ -712,6 +714,7 @@ async fn send_member(lambda: &Lambda, operation: Operation, member: &str, value:
         Operation::AddLayerVersionPermission | Operation::GetLayerVersionPolicy => layer(layer_name, "1"),
         Operation::RemoveLayerVersionPermission => without(&layer(layer_name, "1"), sid),
         Operation::PutEvents => panic!("its members are looked at in `results`"),
+        Operation::CreateSchedule | Operation::GetSchedule | Operation::DeleteSchedule => "/schedules/one".to_owned(),
     };
     let target = match member {
         "Qualifier" => with(&target, member, value),

@@ -47,7 +47,7 @@ fn every_block_is_of_a_kind_that_is_tested() {
     let counts =
         [Kind::Request, Kind::Revoke, Kind::Allowlist, Kind::Reply, Kind::Audit, Kind::IamPolicy, Kind::Entries]
             .map(|kind| of_kind(kind).len());
-    assert_eq!(counts, [3, 1, 2, 2, 1, 1, 1]);
+    assert_eq!(counts, [4, 1, 2, 2, 1, 1, 1]);
     assert_eq!(count("text"), 2);
 }
 

@@ -1,4 +1,4 @@
-//! Which of the six resource-policy operations a method and path mean, and the labels and query members they carry.
+//! Which operation a method and path mean, and the labels and query members they carry.
 //! Guarantees that an ARN stays one path segment: the path is split before it is percent-decoded.
 //! It knows no constraint: an empty label is a value like any other here, and is refused later.
 
@@ -23,6 +23,12 @@ pub enum Operation {
     GetLayerVersionPolicy,
     /// EventBridge's, for the results that the broker publishes.
     PutEvents,
+    /// Makes a schedule.
+    CreateSchedule,
+    /// Shows a schedule.
+    GetSchedule,
+    /// Deletes a schedule.
+    DeleteSchedule,
 }
 
 impl Operation {
@@ -36,12 +42,21 @@ impl Operation {
             Self::RemoveLayerVersionPermission => "RemoveLayerVersionPermission",
             Self::GetLayerVersionPolicy => "GetLayerVersionPolicy",
             Self::PutEvents => "PutEvents",
+            Self::CreateSchedule => "CreateSchedule",
+            Self::GetSchedule => "GetSchedule",
+            Self::DeleteSchedule => "DeleteSchedule",
         }
     }
 
     /// Whether an accepted request changes a policy.
     pub fn is_change(self) -> bool {
-        !matches!(self, Self::GetPolicy | Self::GetLayerVersionPolicy | Self::PutEvents)
+        let shows = matches!(self, Self::GetPolicy | Self::GetLayerVersionPolicy | Self::PutEvents);
+        !shows && !self.is_of_schedules()
+    }
+
+    /// Whether it is EventBridge Scheduler's.
+    pub fn is_of_schedules(self) -> bool {
+        matches!(self, Self::CreateSchedule | Self::GetSchedule | Self::DeleteSchedule)
     }
 }
 
@@ -87,6 +102,15 @@ impl<'a> Route<'a> {
                     Verb::Show => Operation::GetLayerVersionPolicy,
                 };
                 Some(Self { operation, labels })
+            }
+            ["", "schedules", name] => {
+                let operation = match method {
+                    "POST" => Operation::CreateSchedule,
+                    "GET" => Operation::GetSchedule,
+                    "DELETE" => Operation::DeleteSchedule,
+                    _ => return None,
+                };
+                Some(Self { operation, labels: vec![("Name", *name)] })
             }
             _ => None,
         }
