@@ -90,10 +90,10 @@ fn every_problem_is_reported_at_once() {
         "BROKER_SOURCES: entry 3 is no source; the sources are direct, api-gateway, eventbridge, sqs",
         "BROKER_SOURCES: entry 4 is no source; the sources are direct, api-gateway, eventbridge, sqs",
         "AWS_LAMBDA_LOG_LEVEL: above INFO Lambda would drop audit lines; set it to INFO",
-        "AWS_REGION: missing; Lambda sets it",
-        "AWS_ENDPOINT_URL_LAMBDA: not an http or https URL",
         "BROKER_SCHEDULE_GROUP: not the name of a schedule group",
         "BROKER_SCHEDULE_ROLE: missing; timed grants need BROKER_SCHEDULE_GROUP and BROKER_SCHEDULE_ROLE",
+        "AWS_REGION: missing; Lambda sets it",
+        "AWS_ENDPOINT_URL_LAMBDA: not an http or https URL",
         "SSL_CERT_FILE: cannot be read",
     ];
     assert_eq!(places, wanted);

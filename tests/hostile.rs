@@ -278,6 +278,7 @@ fn every_code_that_input_can_lead_to_is_among_the_files() {
         // The broker's own.
         Code::Internal,
         Code::TimedOut,
+        Code::AllowlistUnavailable,
         Code::AuditUnavailable,
     ];
     for code in Code::ALL {
