@@ -299,7 +299,7 @@ impl Audit {
     /// Records what became of a sweep; each removal has its own two records.
     pub(crate) fn swept(&self, case: &Case<'_>, written: Written, parts: Vec<Part>) -> Result<Recorded, Unrecorded> {
         let ending = written.ending();
-        self.end(case, &Line::new(Record::Outcome, case).ended(ending).written(&written), None)?;
+        self.end(case, Line::new(Record::Outcome, case).ended(ending).written(&written), None)?;
         Ok(Recorded { verdict: Verdict { parts, ..Verdict::of(case, ending) } })
     }
 

@@ -160,15 +160,8 @@ impl Config {
         let aws = keep(&mut problems, aws.map_err(|Problems(found)| found));
         let switches = policy_budget.zip(metrics);
         let read = (allowlist, doors, switches, result_bus, schedule, level, aws);
-        let (
-            Some(allowlist),
-            Some(doors),
-            Some(switches),
-            Some(result_bus),
-            Some(schedule),
-            Some(level),
-            Some(aws),
-        ) = read
+        let (Some(allowlist), Some(doors), Some(switches), Some(result_bus), Some(schedule), Some(level), Some(aws)) =
+            read
         else {
             return Err(Problems(problems));
         };

@@ -66,7 +66,7 @@ async fn a_timed_grant_ends_when_it_should() {
         assert_eq!((word(outcome), &outcome["calls"][0]), ("granted", &json!("schedule:200")));
         let sid = string(outcome, "statementId").to_owned();
         assert!(sid.starts_with(&format!("partner{UNTIL_SIX}")) && sid.len() == 39, "{sid}");
-        assert_eq!(sids(&scene, arn), [sid.clone()]);
+        assert_eq!(sids(&scene, arn), [sid.as_str()]);
         if door != Door::Sqs {
             assert_eq!(reply.document["expiresAt"], SIX);
         }
@@ -190,7 +190,8 @@ async fn a_schedule_whose_answer_is_lost_is_made_once() {
 /// 409 is not believed: a schedule of that name counts only if it does what has to be done.
 #[tokio::test]
 async fn a_schedule_that_somebody_changed_is_not_relied_on() {
-    let changes: [(&str, fn(&mut Schedule)); 4] = [
+    type Change = fn(&mut Schedule);
+    let changes: [(&str, Change); 4] = [
         ("switched off", |it| it.state = "DISABLED".to_owned()),
         ("another time", |it| it.expression = "at(2036-03-02T18:00:00)".to_owned()),
         ("another target", |it| it.target["Arn"] = "arn:aws:lambda:us-east-1:123456789012:function:mine".into()),
