@@ -95,7 +95,7 @@ impl Broker {
         seen.written.calls.iter().for_each(|call| sweep.calls.note(call));
         let Some(document) = seen.document else {
             // Without a policy there is nothing to take away.
-            sweep.note(seen.written.ending().err().filter(|code| *code != Code::TargetNotFound));
+            sweep.note(seen.written.ending().err());
             return Ok(());
         };
         let standing = statement::all(&document);
@@ -128,9 +128,11 @@ struct Sweep {
 }
 
 impl Sweep {
-    /// What may succeed later makes the sweep come again; what never will is told, and the rest goes on.
+    /// What could not be looked at or taken away is never called swept. What may succeed later makes the sweep come
+    /// again; the rest goes on either way. Where there is no target, nothing stands.
     fn note(&mut self, code: Option<Code>) {
-        if let Some(code) = code.filter(|code| code.kind().delivery() == Delivery::Fail) {
+        let Some(code) = code.filter(|code| *code != Code::TargetNotFound) else { return };
+        if code.kind().delivery() == Delivery::Fail || !matches!(self.whole, Ending::Not(_)) {
             self.whole = Ending::Not(code);
         }
     }

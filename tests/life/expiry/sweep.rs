@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{ORDERS, SIX, at, send_due, sids, timed, timed_layer};
 use crate::life::{LAYER, holding, stored};
 use crate::support::{Door, Scene, grant, string};
-use permission_broker::local::control_plane::{Fault, Operation};
+use permission_broker::local::control_plane::{ErrorName, Fault, Operation};
 
 fn sweep(targets: Value) -> Value {
     json!({ "operation": "Sweep", "parameters": { "Targets": targets } })
@@ -115,6 +115,18 @@ async fn a_sweep_that_fails_somewhere_comes_again() {
             assert!(!scene.ask(Door::Schedule, &sweep(listed.clone())).await.failed);
             assert_eq!(all(&scene), 0, "{operation}");
         }
+    }
+}
+
+/// A refusal for good is not tried again, and not called swept either.
+#[tokio::test]
+async fn what_could_not_be_looked_at_is_not_called_swept() {
+    for operation in [Operation::GetPolicy, Operation::RemovePermission] {
+        let mut scene = without_schedules().await;
+        scene.now = at(SIX);
+        scene.plane.inject(Fault::error(ErrorName::InvalidParameterValue, "no").on(operation));
+        let reply = scene.ask(Door::Schedule, &sweep(json!(["function:orders"]))).await;
+        assert_eq!((reply.failed, reply.code()), (false, "rejected_by_aws"), "{operation}");
     }
 }
 
