@@ -11,6 +11,7 @@ mod parse;
 use crate::arn::{AccountId, OrganizationId};
 use crate::asked::Asked;
 use crate::error::{Code, Fault};
+use crate::expiry::{self, Moment};
 use crate::grant::{FunctionUrlAuthType, Grant};
 use crate::principal::Form;
 use crate::read::Read;
@@ -44,6 +45,8 @@ pub(crate) struct Rule {
     pub(crate) actions: Option<Vec<Box<str>>>,
     pub(crate) targets: Option<Vec<Pattern>>,
     pub(crate) requesters: Option<Vec<Pattern>>,
+    /// In seconds; what it allows has to end within it.
+    pub(crate) max_duration: Option<u64>,
 }
 
 /// A text in which `*` stands for any run of characters.
@@ -83,6 +86,33 @@ impl Allowlist {
             Ok(rule) => Ok(Admitted::new(read, own, &rule.id)),
             Err(refusal) => Err(Box::new(Denied { asked: read, refusal })),
         }
+    }
+
+    /// Decides an expiry: what says of itself that this broker gave it until a time which has passed may be taken
+    /// away, whatever the rules say today and whoever asks.
+    pub(crate) fn decide_expiry(
+        &self,
+        revoke: Revoke,
+        own: &Own,
+        now: Moment,
+    ) -> Result<Approved<Revoke>, Box<Denied<Revoke>>> {
+        const NOT_TIMED: &str = "this is not the id of a timed grant that this broker made on this target";
+        const NOT_DUE: &str = "the time in the statement id has not come";
+        let mut faults = target_refusals(revoke.target(), own);
+        let sid = revoke.statement_id(own);
+        match expiry::of_id(sid.as_str(), &revoke.target().arn(own), own) {
+            None => faults.push(Fault::new("/parameters/StatementId", Code::InvalidStatementId, NOT_TIMED)),
+            Some((_, at)) if at > now => faults.push(Fault::new("/parameters/StatementId", Code::NotDue, NOT_DUE)),
+            Some(_) if faults.is_empty() => return Ok(Approved::new(revoke, own, EXPIRY)),
+            Some(_) => {}
+        }
+        Err(Box::new(Denied { asked: revoke, refusal: Refusal { faults, rules: Vec::new() } }))
+    }
+
+    /// The functions that any rule names in full.
+    pub(crate) fn functions_named(&self) -> impl Iterator<Item = &str> {
+        let targets = self.rules.iter().filter_map(|rule| rule.targets.as_ref()).flatten();
+        targets.filter_map(|target| target.0.strip_prefix("function:")).filter(|name| !name.ends_with('*'))
     }
 
     /// Decides a grant that somebody asked for once, of another version of the same layer.
@@ -152,6 +182,9 @@ impl Allowlist {
         self.rules.is_empty()
     }
 }
+
+/// What stands in the place of a rule where the statement itself decides. No rule can have this id.
+const EXPIRY: &str = "(expiry)";
 
 const NO_TARGET: &str = "no rule names this target";
 const NO_REQUESTER: &str = "no rule for this target lets this requester ask";
@@ -251,6 +284,7 @@ enum Criterion {
     Principal,
     Organization,
     Source,
+    Duration,
 }
 
 impl Rule {
@@ -275,6 +309,7 @@ impl Rule {
             (Criterion::Principal, self.allows_principal(grant)),
             (Criterion::Organization, self.allows_organization(grant)),
             (Criterion::Source, self.allows_source(grant)),
+            (Criterion::Duration, self.allows_duration(grant)),
         ];
         criteria.into_iter().find(|(_, allowed)| !allowed).map(|(criterion, _)| criterion)
     }
@@ -325,6 +360,11 @@ impl Rule {
         [conditions.source_account, in_arn].into_iter().flatten().all(|account| self.allows_account(account))
     }
 
+    /// A rule with a `maxDuration` allows no grant without an end.
+    fn allows_duration(&self, grant: &Grant) -> bool {
+        self.max_duration.is_none_or(|most| grant.expiry().is_some_and(|expiry| expiry.is_within(most)))
+    }
+
     fn allows_account(&self, account: AccountId) -> bool {
         self.accounts.binary_search(&account).is_ok()
     }
@@ -339,6 +379,7 @@ impl Criterion {
             Self::Principal => Code::PrincipalNotAllowed,
             Self::Organization => Code::OrganizationNotAllowed,
             Self::Source => Code::SourceNotAllowed,
+            Self::Duration => Code::DurationNotAllowed,
         }
     }
 
@@ -357,6 +398,10 @@ impl Criterion {
                 ("/parameters/SourceAccount", "no rule for this grant names the account of its source")
             }
             Self::Source => ("/parameters/SourceArn", "no rule for this grant names the account of its source"),
+            Self::Duration => match grant.expiry() {
+                Some(expiry) => (expiry.pointer(), "no rule for this grant lets it last that long"),
+                None => ("", "every rule for this grant wants it to end: give expiresAt or duration"),
+            },
         };
         Fault::new(pointer, self.code(), detail)
     }

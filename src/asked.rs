@@ -2,6 +2,7 @@
 //! Here is what they have in common; each has a file of its own.
 
 use crate::error::{Broken, Code};
+use crate::expiry::Expiry;
 use crate::grant::{Fingerprint, Grant, RevisionId, StatementId};
 use crate::request::{Fields, Operation};
 use crate::resource::{Function, LayerVersion, Own, Qualifier, Target};
@@ -34,6 +35,11 @@ pub trait Asked {
     /// Whether it undoes a change of the same request.
     fn takes_back(&self) -> bool {
         false
+    }
+
+    /// When what it grants ends, if it does.
+    fn expiry(&self) -> Option<&Expiry> {
+        None
     }
 
     /// The meaning that the statement must still have, if the requester named one.

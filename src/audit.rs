@@ -22,6 +22,7 @@ use crate::allowlist::{self, Admitted, Allowlist, Approved, Denied, Refusal};
 use crate::asked::Asked;
 use crate::error::{Code, Fault};
 use crate::event::{Door, Origin};
+use crate::expiry::{Expiry, Moment};
 use crate::grant::{Fingerprint, Grant};
 use crate::outcome::Outcome;
 use crate::policy::{Fill, Written};
@@ -65,6 +66,8 @@ pub(crate) struct Case<'a> {
     pub(crate) held: Option<&'a Held>,
     /// Where its outcomes wait to be published.
     outbox: Option<&'a Outbox>,
+    /// What the time is.
+    pub(crate) now: Moment,
 }
 
 impl<'a> Case<'a> {
@@ -75,10 +78,11 @@ impl<'a> Case<'a> {
         own: Option<&'a Own>,
         held: Option<&'a Held>,
         outbox: Option<&'a Outbox>,
+        now: Moment,
     ) -> Self {
         let (operation, secrets, started) = (None, Secrets::default(), Instant::now());
         let allowlist = held.map_or(&allowlist::NOTHING, Held::allowlist);
-        Self { request_id, origin, own, operation, secrets, started, dry_run: false, allowlist, held, outbox }
+        Self { request_id, origin, own, operation, secrets, started, dry_run: false, allowlist, held, outbox, now }
     }
 
     /// Whether its identity or its event id would show a secret of the request.
@@ -163,6 +167,8 @@ pub(crate) struct Verdict {
     pub(crate) statement_id: Option<String>,
     pub(crate) statement: Option<Box<RawValue>>,
     pub(crate) fingerprint: Option<Fingerprint>,
+    /// When the grant ends.
+    pub(crate) expires_at: Option<String>,
     pub(crate) revision_id: Option<String>,
     pub(crate) rule: Option<Box<str>>,
     /// Its grants, if it has several.
@@ -265,10 +271,11 @@ impl Audit {
         let Denied { asked, refusal } = denied;
         let resource = asked.target().arn(own);
         let statement_id = asked.statement_id(own);
+        let expires_at = asked.expiry().map(expires_at);
         let line = Line::new(Record::Outcome, case).refusal(&refusal);
         self.end(case, line.asked(&asked, &resource, &statement_id), None)?;
         let (resource, statement_id) = (Some(resource), Some(statement_id.as_str().to_owned()));
-        Ok(Recorded { verdict: Verdict { resource, statement_id, ..Verdict::of_refusal(case, refusal) } })
+        Ok(Recorded { verdict: Verdict { resource, statement_id, expires_at, ..Verdict::of_refusal(case, refusal) } })
     }
 
     /// Records a read that the allowlist does not allow.
@@ -294,6 +301,13 @@ impl Audit {
         written: Written,
     ) -> Result<Recorded, Unrecorded> {
         self.conclude(case, approved, written)
+    }
+
+    /// Records what became of a sweep; each removal has its own two records.
+    pub(crate) fn swept(&self, case: &Case<'_>, written: Written, parts: Vec<Part>) -> Result<Recorded, Unrecorded> {
+        let ending = written.ending();
+        self.end(case, Line::new(Record::Outcome, case).ended(ending).written(&written), None)?;
+        Ok(Recorded { verdict: Verdict { parts, ..Verdict::of(case, ending) } })
     }
 
     /// Records what became of the grants of a layer's previous version.
@@ -386,6 +400,11 @@ impl<A: Asked> Intent<'_, A> {
         &self.approved
     }
 
+    /// The broker's own function.
+    pub(crate) fn own(&self) -> Option<&Own> {
+        self.case.own
+    }
+
     /// The door that its request came through.
     pub(crate) fn door(&self) -> Option<Door> {
         self.case.origin.door
@@ -432,8 +451,13 @@ impl Verdict {
         Self {
             resource: Some(approved.resource().to_owned()),
             statement_id: Some(approved.statement_id().as_str().to_owned()),
+            expires_at: approved.asked().expiry().map(expires_at),
             rule: Some(approved.rule().into()),
             ..self
         }
     }
+}
+
+fn expires_at(expiry: &Expiry) -> String {
+    expiry.at().to_rfc_3339()
 }

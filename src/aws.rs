@@ -25,6 +25,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use crate::config::Aws;
 use crate::connection::Connection;
 use crate::policy::{StatusKept, Timing};
+use crate::schedule::{Place, Schedules};
 
 /// Builds a client over a connection. Credentials are the environment's: Lambda puts the role's there,
 /// and starts a new environment before they expire.
@@ -84,6 +85,27 @@ pub fn events_with(
         let shared = shared(&region, endpoint.clone(), connection.clone(), credentials.clone());
         EventsClient::from_conf(aws_sdk_eventbridge::config::Builder::from(&shared).interceptor(Silent).build())
     }
+}
+
+/// The way to EventBridge Scheduler, if timed grants are set up. Nothing is built before the first of them.
+pub fn schedules(aws: &Aws, place: Option<Place>, connection: &Connection) -> Option<Schedules> {
+    schedules_with(aws, place, connection, EnvironmentVariableCredentialsProvider::new())
+}
+
+/// The same with credentials from elsewhere.
+pub fn schedules_with(
+    aws: &Aws,
+    place: Option<Place>,
+    connection: &Connection,
+    credentials: impl ProvideCredentials + 'static,
+) -> Option<Schedules> {
+    let (region, endpoint, http) = (aws.region.clone(), aws.schedules_endpoint.clone(), connection.another());
+    Some(Schedules::new(place?, move || {
+        let shared = shared(&region, endpoint, http, credentials);
+        aws_sdk_scheduler::Client::from_conf(
+            aws_sdk_scheduler::config::Builder::from(&shared).interceptor(Silent).interceptor(StatusKept).build(),
+        )
+    }))
 }
 
 /// What every client has in common.

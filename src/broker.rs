@@ -3,26 +3,30 @@
 //! Each step needs what the step before it made, so the order is checked by the compiler.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_lambda::Client;
 use futures_util::FutureExt;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+use crate::allowlist::{Approved, Denied, Refusal};
 use crate::asked::Asked;
 use crate::audit::{Audit, Case};
 use crate::error::{Code, Fault};
 use crate::event::{self, Doors, Item, Opened, Received, Shape, Wants};
+use crate::expiry::{Clock, Moment};
 use crate::grant::Grant;
 use crate::inventory;
 use crate::policy::{self, Budget, Ending, Seen, Timing, Written};
 use crate::read::Read;
 use crate::reply::{self, Answered, Failure};
 use crate::request::{Operation, Request};
+use crate::requester::Requester;
 use crate::resource::Own;
 use crate::results::{Outbox, Results};
 use crate::revoke::Revoke;
+use crate::schedule::Schedules;
 use crate::source::{Held, Source};
 
 /// The broker: an allowlist, the doors that are open, the audit, and the way to AWS.
@@ -39,6 +43,8 @@ pub struct Broker {
     pub reads_first: bool,
     /// Where outcomes are published, if anywhere; from `BROKER_RESULT_BUS`.
     pub results: Option<Results>,
+    /// The way to schedules, without which no grant can have an end.
+    pub schedules: Option<Schedules>,
     /// How long everything may take; in Lambda, [`Timing::DEPLOYED`].
     pub timing: Timing,
 }
@@ -52,6 +58,8 @@ pub struct Invocation<'a> {
     pub function_arn: &'a str,
     /// When Lambda ends the invocation.
     pub deadline: Instant,
+    /// What the time is.
+    pub now: SystemTime,
 }
 
 impl Broker {
@@ -105,7 +113,8 @@ impl Broker {
         outbox: Option<&Outbox>,
     ) -> Answered {
         let own = Own::parse(invocation.function_arn);
-        let mut case = Case::new(invocation.request_id, &item.origin, own.as_ref(), held, outbox);
+        let now = Moment::of(invocation.now);
+        let mut case = Case::new(invocation.request_id, &item.origin, own.as_ref(), held, outbox, now);
         let line = AssertUnwindSafe(self.line(item, &mut case, invocation.deadline)).catch_unwind();
         match line.await {
             Ok(answered) => answered,
@@ -126,8 +135,10 @@ impl Broker {
                 .refused(case, vec![Fault::new("", Code::Internal, "the invocation names no function ARN")]);
         };
         let Wants::Request(text) = received.wants() else { return self.audit.described(case) };
-        let request = match Request::read(text) {
-            Ok(request) => request,
+        let scheduled = *received.requester() == Requester::Schedule;
+        let read = if scheduled { Request::read_scheduled } else { Request::read };
+        let request = match read(text) {
+            Ok(request) => request.at(Clock { now: case.now, asked: received.asked() }),
             Err(fault) => return self.audit.refused(case, vec![fault]),
         };
         case.operation = request.operation;
@@ -137,7 +148,8 @@ impl Broker {
             const RULE: &str = "the token is a secret, and the event repeats it, where it would be shown";
             return self.audit.refused(case, vec![Fault::new("", Code::InvalidEventSourceToken, RULE)]);
         }
-        if case.held.is_none() {
+        // What has ended says so itself, and needs no allowlist to go.
+        if case.held.is_none() && request.operation != Some(Operation::Expire) {
             const WHY: &str = "there is no allowlist to decide by: its configuration in AppConfig cannot be read";
             return self.audit.refused(case, vec![Fault::new("", Code::AllowlistUnavailable, WHY)]);
         }
@@ -155,6 +167,8 @@ impl Broker {
             Some(Operation::CarryLayerForward) => {
                 Box::pin(self.carry_forward(request, received, case, own, deadline)).await
             }
+            Some(Operation::Expire) => Box::pin(self.expire(request, case, own, deadline)).await,
+            Some(Operation::Sweep) => Box::pin(self.sweep(request, case, own, deadline)).await,
             _ => self.grant(request, received, case, own, deadline).await,
         }
     }
@@ -171,7 +185,7 @@ impl Broker {
             Ok(grant) => grant,
             Err(faults) => return self.audit.refused(case, faults),
         };
-        let approved = match case.allowlist.decide(grant, received.requester(), own) {
+        let approved = match self.decide(case, grant, received.requester(), own) {
             Ok(approved) => approved,
             Err(denied) => return self.audit.denied(case, *denied, own),
         };
@@ -183,8 +197,26 @@ impl Broker {
             return self.audit.not_made(case, &approved, written);
         }
         let intent = self.audit.intent(case, approved)?;
-        let written = Box::pin(policy::add(&self.client, &intent, budget, self.reads_first)).await;
-        intent.outcome(written)
+        self.make(intent, budget, self.reads_first).await
+    }
+
+    /// The allowlist's decision, and whether there is a way to end what is to end.
+    pub(crate) fn decide(
+        &self,
+        case: &Case<'_>,
+        grant: Grant,
+        requester: &Requester,
+        own: &Own,
+    ) -> Result<Approved, Box<Denied>> {
+        const NO_WAY: &str =
+            "this deployment has no schedules to end a grant with: ask without an end, or have it set up";
+        match grant.expiry() {
+            Some(expiry) if self.schedules.is_none() => {
+                let faults = vec![Fault::new(expiry.pointer(), Code::ExpiryNotEnabled, NO_WAY)];
+                Err(Box::new(Denied { asked: grant, refusal: Refusal { faults, rules: Vec::new() } }))
+            }
+            _ => case.allowlist.decide(grant, requester, own),
+        }
     }
 
     async fn revoke(
@@ -234,7 +266,8 @@ impl Broker {
         let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
         let given = admitted.read().given();
         let Seen { mut written, document, .. } = Box::pin(policy::read(&self.client, given, budget)).await;
-        let statements = document.as_deref().and_then(|text| inventory::of(text, admitted.read(), case.allowlist, own));
+        let statements =
+            document.as_deref().and_then(|text| inventory::of(text, admitted.read(), case.allowlist, own, case.now));
         if document.is_some() && statements.is_none() {
             written = Written { ending: Ending::Not(Code::Unavailable), policy: None, ..written };
         }
@@ -242,7 +275,7 @@ impl Broker {
     }
 
     /// The time for a change, if there is enough to begin one.
-    fn budget(&self, deadline: Instant) -> Option<Budget> {
+    pub(crate) fn budget(&self, deadline: Instant) -> Option<Budget> {
         let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
         budget.allows_grant().then_some(budget)
     }
@@ -251,7 +284,7 @@ impl Broker {
 impl Invocation<'_> {
     /// The time at which a deadline of Lambda, in milliseconds since 1970, is reached.
     pub fn deadline_of(milliseconds: u64) -> Instant {
-        let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Instant::now() + Duration::from_millis(milliseconds).saturating_sub(now)
     }
 }

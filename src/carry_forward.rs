@@ -13,6 +13,7 @@ use crate::audit::{Case, Part};
 use crate::broker::Broker;
 use crate::error::Code;
 use crate::event::Received;
+use crate::expiry::{self, Expiry};
 use crate::outcome::Outcome;
 use crate::policy::{self, Budget, Ending, Seen, Written};
 use crate::read::Read;
@@ -100,7 +101,12 @@ impl Broker {
                 parts.push(Part::refused(None, Code::ActionNotAllowed));
                 continue;
             };
-            let Ok(grant) = stored.carried(&previous, given) else {
+            let until = expiry::of_id(stored.sid(), &previous, own);
+            let until = until.map(|(base, at)| (base, Expiry::standing(at, case.now)));
+            if until.as_ref().is_some_and(|(_, expiry)| expiry.is_over()) {
+                continue;
+            }
+            let Ok(grant) = stored.carried(&previous, given, until) else {
                 parts.push(Part::refused(Some(stored.sid()), Code::PrincipalNotAllowed));
                 continue;
             };
@@ -124,8 +130,7 @@ impl Broker {
                 break;
             }
             let intent = self.audit.intent(case, approved)?;
-            let written = Box::pin(policy::add(&self.client, &intent, budget, false)).await;
-            let recorded = intent.outcome(written)?;
+            let recorded = self.make(intent, budget, false).await?;
             whole.ending = match (recorded.code(), &whole.ending) {
                 // What may succeed later comes again; what never will is told, and the rest goes on.
                 (Some(code), _) if code.kind().delivery() == crate::error::Delivery::Fail => Ending::Not(code),

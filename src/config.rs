@@ -12,6 +12,7 @@ use crate::connection;
 use crate::event::{Door, Doors};
 use crate::extension::{self, Extension};
 use crate::results::Bus;
+use crate::schedule;
 use crate::source::Source;
 
 /// What the environment says.
@@ -27,6 +28,9 @@ pub struct Config {
     pub metrics: bool,
     /// From `BROKER_RESULT_BUS`: the event bus that outcomes are published to; left out, none.
     pub result_bus: Option<Bus>,
+    /// From `BROKER_SCHEDULE_GROUP`, `BROKER_SCHEDULE_ROLE` and `BROKER_SCHEDULE_DEAD_LETTERS`; left out, no grant
+    /// can have an end.
+    pub schedule: Option<schedule::Place>,
     /// From `AWS_LAMBDA_LOG_LEVEL`. Concerns diagnostics only; audit lines have no level to fall below.
     pub level: LevelFilter,
     /// Where AWS is.
@@ -42,6 +46,8 @@ pub struct Aws {
     pub endpoint: Option<String>,
     /// From `AWS_ENDPOINT_URL_EVENTBRIDGE` or `AWS_ENDPOINT_URL`, the same for EventBridge's API.
     pub events_endpoint: Option<String>,
+    /// From `AWS_ENDPOINT_URL_SCHEDULER` or `AWS_ENDPOINT_URL`, the same for EventBridge Scheduler's API.
+    pub schedules_endpoint: Option<String>,
     /// The contents of `SSL_CERT_FILE`: certificate authorities beside the built-in ones.
     pub extra_roots: Option<Vec<u8>>,
 }
@@ -84,7 +90,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 11] = [
     "BROKER_ALLOWLIST",
     "BROKER_ALLOWLIST_FILE",
     "BROKER_ALLOWLIST_APPCONFIG",
@@ -93,6 +99,9 @@ const KNOWN: [&str; 8] = [
     "BROKER_POLICY_BUDGET",
     "BROKER_METRICS",
     "BROKER_RESULT_BUS",
+    "BROKER_SCHEDULE_GROUP",
+    "BROKER_SCHEDULE_ROLE",
+    "BROKER_SCHEDULE_DEAD_LETTERS",
 ];
 
 impl Aws {
@@ -105,14 +114,18 @@ impl Aws {
             let url = environment.given(service).or(environment.given("AWS_ENDPOINT_URL"));
             keep(&mut problems, url.map(|(name, url)| endpoint(name, url)).transpose())
         };
-        let endpoints = (endpoint("AWS_ENDPOINT_URL_LAMBDA"), endpoint("AWS_ENDPOINT_URL_EVENTBRIDGE"));
+        let endpoints = (
+            endpoint("AWS_ENDPOINT_URL_LAMBDA"),
+            endpoint("AWS_ENDPOINT_URL_EVENTBRIDGE"),
+            endpoint("AWS_ENDPOINT_URL_SCHEDULER"),
+        );
         // The general URL is read once for each service, and is one problem.
         problems.dedup();
         let extra_roots = environment.given("SSL_CERT_FILE").map(|(name, path)| extra_roots(name, path)).transpose();
         let extra_roots = keep(&mut problems, extra_roots);
         match (region, endpoints, extra_roots) {
-            (Some(region), (Some(endpoint), Some(events_endpoint)), Some(extra_roots)) => {
-                Ok(Self { region, endpoint, events_endpoint, extra_roots })
+            (Some(region), (Some(endpoint), Some(events_endpoint), Some(schedules_endpoint)), Some(extra_roots)) => {
+                Ok(Self { region, endpoint, events_endpoint, schedules_endpoint, extra_roots })
             }
             _ => Err(Problems(problems)),
         }
@@ -143,15 +156,18 @@ impl Config {
         let region = aws.as_ref().ok().map(|aws| aws.region.as_str());
         let result_bus = keep(&mut problems, result_bus(get("BROKER_RESULT_BUS"), region));
         let level = keep(&mut problems, level(get("AWS_LAMBDA_LOG_LEVEL")));
+        let schedule = keep(&mut problems, schedule::Place::read(|name| environment.get(name)));
         let aws = keep(&mut problems, aws.map_err(|Problems(found)| found));
         let switches = policy_budget.zip(metrics);
-        let read = (allowlist, doors, switches, result_bus, level, aws);
-        let (Some(allowlist), Some(doors), Some(switches), Some(result_bus), Some(level), Some(aws)) = read else {
+        let read = (allowlist, doors, switches, result_bus, schedule, level, aws);
+        let (Some(allowlist), Some(doors), Some(switches), Some(result_bus), Some(schedule), Some(level), Some(aws)) =
+            read
+        else {
             return Err(Problems(problems));
         };
         let (policy_budget, metrics) = switches;
         if problems.is_empty() {
-            Ok(Self { allowlist, doors, policy_budget, metrics, result_bus, level, aws })
+            Ok(Self { allowlist, doors, policy_budget, metrics, result_bus, schedule, level, aws })
         } else {
             Err(Problems(problems))
         }

@@ -118,6 +118,7 @@ codes! {
     InvalidInvokedViaFunctionUrl = "invalid_invoked_via_function_url", Invalid, 400, "an invalid use of InvokedViaFunctionUrl";
     InvalidRevisionId = "invalid_revision_id", Invalid, 400, "an invalid revision id";
     InvalidFingerprint = "invalid_fingerprint", Invalid, 400, "an invalid fingerprint";
+    InvalidExpiry = "invalid_expiry", Invalid, 400, "an invalid end of a grant";
 
     SourceNotEnabled = "source_not_enabled", Denied, 403, "a door that is closed on this deployment";
     Unauthenticated = "unauthenticated", Denied, 401, "no verified identity";
@@ -129,6 +130,8 @@ codes! {
     SourceNotAllowed = "source_not_allowed", Denied, 403, "the source account is not on the allowlist";
     SourceMismatch = "source_mismatch", Denied, 403, "source account and source ARN disagree";
     UnconfinedService = "unconfined_service", Denied, 403, "a service principal without a confined source";
+    DurationNotAllowed = "duration_not_allowed", Denied, 403, "the grant may not last that long";
+    ExpiryNotEnabled = "expiry_not_enabled", Denied, 403, "this deployment gives no timed grants";
     PublicGrant = "public_grant", Denied, 403, "a grant to everyone";
 
     StatementConflict = "statement_conflict", Conflict, 409, "another statement stands under this id";
@@ -142,6 +145,7 @@ codes! {
     StatementDiffers = "statement_differs", Refused, 502, "AWS stored something else than was asked";
     PublicAccessBlocked = "public_access_blocked", Blocked, 403, "blocked by the account's public access settings";
     AccessDenied = "access_denied", Blocked, 500, "the broker's role may not do this";
+    ScheduleRefused = "schedule_refused", Blocked, 500, "AWS refused the schedule that would end the grant";
     Internal = "internal", Blocked, 500, "an error inside the broker";
 
     Throttled = "throttled", Transient, 429, "throttled by AWS";
@@ -150,6 +154,8 @@ codes! {
     OutcomeUnknown = "outcome_unknown", Transient, 503, "the outcome could not be confirmed";
     HalfGranted = "half_granted", Transient, 503, "one of two statements stands, and could not be taken back";
     AllowlistUnavailable = "allowlist_unavailable", Transient, 503, "no allowlist to decide by";
+    NotScheduled = "not_scheduled", Transient, 503, "the end of the grant could not be scheduled";
+    NotDue = "not_due", Transient, 425, "the end of the grant has not come";
     AuditUnavailable = "audit_unavailable", Transient, 503, "the audit log cannot be written";
 }
 

@@ -8,6 +8,7 @@ mod envelope;
 use std::borrow::Cow;
 
 use crate::error::{Code, Fault};
+use crate::expiry::Moment;
 use crate::json::{self, NotAnObject, Object};
 use crate::requester::{Requester, Text};
 
@@ -22,10 +23,13 @@ pub enum Door {
     EventBridge,
     /// SQS; the request is the message body, or the `detail` of an event in it.
     Sqs,
+    /// A schedule of EventBridge Scheduler; the request is `scheduled`, an `Expire` or a `Sweep` and nothing else.
+    /// It cannot be closed: what was given until a time has to end, whatever else is open.
+    Schedule,
 }
 
 impl Door {
-    /// Every door.
+    /// Every door that a deployment opens or closes.
     pub const ALL: [Self; 4] = [Self::Direct, Self::ApiGateway, Self::EventBridge, Self::Sqs];
 
     /// The name in `BROKER_SOURCES` and in the audit.
@@ -35,6 +39,7 @@ impl Door {
             Self::ApiGateway => "api-gateway",
             Self::EventBridge => "eventbridge",
             Self::Sqs => "sqs",
+            Self::Schedule => "schedule",
         }
     }
 }
@@ -51,7 +56,7 @@ impl Doors {
 
     /// Whether a door is open.
     pub fn are_open(&self, door: Door) -> bool {
-        self.0.contains(&door)
+        door == Door::Schedule || self.0.contains(&door)
     }
 
     /// The names, as in `BROKER_SOURCES`.
@@ -108,6 +113,8 @@ pub(crate) struct Origin {
 /// secret, so there is no `Debug`.
 pub(crate) struct Received<'a> {
     requester: Requester,
+    /// When it was asked, where AWS stamped that.
+    asked: Option<Moment>,
     wants: Wants<'a>,
 }
 
@@ -122,6 +129,11 @@ pub(crate) enum Wants<'a> {
 impl Received<'_> {
     pub(crate) fn requester(&self) -> &Requester {
         &self.requester
+    }
+
+    /// When it was asked, where AWS stamped that.
+    pub(crate) fn asked(&self) -> Option<Moment> {
+        self.asked
     }
 
     pub(crate) fn wants(&self) -> &Wants<'_> {
@@ -154,6 +166,7 @@ fn door_of(object: &Object<'_>) -> Result<Door, Fault> {
         (Door::ApiGateway, fits(&["requestContext", "httpMethod"])),
         (Door::EventBridge, fits(&["detail-type", "detail"])),
         (Door::Sqs, fits(&["Records"])),
+        (Door::Schedule, fits(&["scheduled"])),
     ];
     let mut fitting = doors.into_iter().filter(|(_, fits)| *fits).map(|(door, _)| door);
     match (fitting.next(), fitting.next()) {
@@ -174,7 +187,8 @@ fn open_object<'a>(text: &'a str, object: &Object<'a>, doors: &Doors) -> Opened<
     };
     match door {
         Door::Direct => {
-            let received = Received { requester: Requester::Direct, wants: Wants::Request(Cow::Borrowed(text)) };
+            let requester = Requester::Direct;
+            let received = Received { requester, asked: None, wants: Wants::Request(Cow::Borrowed(text)) };
             Opened { shape: Shape::One, items: vec![Item::of(door, None, doors, Ok(received))] }
         }
         Door::ApiGateway => {
@@ -188,6 +202,11 @@ fn open_object<'a>(text: &'a str, object: &Object<'a>, doors: &Doors) -> Opened<
             Opened { shape: Shape::One, items: vec![item] }
         }
         Door::Sqs => envelope::messages(object, doors),
+        Door::Schedule => {
+            let id = object.string("executionId");
+            let item = Item::of(door, id.as_deref(), doors, envelope::scheduled(object));
+            Opened { shape: Shape::One, items: vec![item] }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::allowlist::Approved;
 use crate::asked::Asked;
-use crate::audit::{Case, Intent, Recorded, Unrecorded};
+use crate::audit::{Case, Recorded, Unrecorded};
 use crate::broker::Broker;
 use crate::error::{Code, Fault};
 use crate::event::Received;
@@ -35,7 +35,7 @@ impl Broker {
             Ok(grants) => grants,
             Err(faults) => return self.audit.refused(case, faults),
         };
-        let [url, invoke] = grants.map(|grant| case.allowlist.decide(grant, received.requester(), own));
+        let [url, invoke] = grants.map(|grant| self.decide(case, grant, received.requester(), own));
         let (url, invoke) = match (url, invoke) {
             (Ok(url), Ok(invoke)) => (url, invoke),
             (Err(denied), _) | (_, Err(denied)) => return self.audit.denied(case, *denied, own),
@@ -62,7 +62,7 @@ impl Broker {
     async fn grant_both(&self, case: &Case<'_>, both: [Approved; 2], budget: Budget, whole: Budget) -> Answered {
         let [url, invoke] = both;
         let [undo_url, undo_invoke] = [url.taken_back(), invoke.taken_back()];
-        let first = self.grant_one(self.audit.intent(case, url)?, budget).await?;
+        let first = self.make(self.audit.intent(case, url)?, budget, self.reads_first).await?;
         // What stood there before this request is not its own to take away.
         let undo_url = made(&first).then(|| undo_url.naming(first.verdict().fingerprint.as_ref()));
         if first.code().is_some() {
@@ -70,7 +70,7 @@ impl Broker {
         }
         let second = match self.audit.intent(case, invoke) {
             // From here on the second statement stands, or its absence is on record.
-            Ok(intent) => self.grant_one(intent, budget).await?,
+            Ok(intent) => self.make(intent, budget, self.reads_first).await?,
             Err(unrecorded) => {
                 let _ = self.take_back(case, [undo_url, None], whole).await;
                 return Err(unrecorded);
@@ -84,11 +84,6 @@ impl Broker {
         let stands = made(&second) || unseen;
         let undo_invoke = stands.then(|| undo_invoke.naming(second.verdict().fingerprint.as_ref()));
         self.unless_left(case, second, [undo_invoke, undo_url], whole).await
-    }
-
-    async fn grant_one(&self, intent: Intent<'_>, budget: Budget) -> Answered {
-        let written = Box::pin(policy::add(&self.client, &intent, budget, self.reads_first)).await;
-        intent.outcome(written)
     }
 
     /// The ending of a request that came to nothing, if nothing of it is left.

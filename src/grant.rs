@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use crate::arn::{AccountId, OrganizationId, SourceArn};
 use crate::asked::{self, Asked, Given};
 use crate::error::{Broken, Code, Fault};
+use crate::expiry::{self, Expiry};
 use crate::principal::{Form, Principal};
 use crate::request::{Fields, Operation, Request};
 use crate::resource::{Own, Target};
@@ -39,6 +40,7 @@ pub struct Conditions {
 pub struct Grant {
     target: Target,
     statement_id: Option<StatementId>,
+    expiry: Option<Expiry>,
     action: Action,
     principal: Principal,
     conditions: Conditions,
@@ -54,6 +56,7 @@ impl Grant {
         let operation = request.operation;
         let reason = request.reason.as_deref().map(Into::into);
         let dry_run = request.dry_run;
+        let expiry = request.expiry();
         let mut fields = request.parameters();
         let draft = match operation {
             Some(Operation::AddPermission) => of_function(&mut fields),
@@ -61,9 +64,14 @@ impl Grant {
             // Without an operation of a grant no parameter can be called unknown.
             _ => return Err(fields.finish_unread()),
         };
-        let faults = fields.finish();
+        let mut faults = fields.finish();
+        let expiry = expiry.unwrap_or_else(|fault| {
+            faults.push(fault);
+            None
+        });
+        faults.extend(draft.iter().find_map(|draft| broken_id(draft.statement_id.as_ref(), expiry.is_some())));
         match draft {
-            Some(draft) if faults.is_empty() => Ok(Self { reason, dry_run, ..draft }),
+            Some(draft) if faults.is_empty() => Ok(Self { reason, dry_run, expiry, ..draft }),
             _ => Err(faults),
         }
     }
@@ -72,12 +80,19 @@ impl Grant {
     pub fn of_function_url(request: Request<'_>) -> Result<[Self; 2], Vec<Fault>> {
         let reason = request.reason.as_deref().map(Into::into);
         let dry_run = request.dry_run;
+        let expiry = request.expiry();
         let mut fields = request.parameters();
         let drafts = of_function_url(&mut fields);
-        let faults = fields.finish();
+        let mut faults = fields.finish();
+        let expiry = expiry.unwrap_or_else(|fault| {
+            faults.push(fault);
+            None
+        });
+        let mut ids = drafts.iter().flatten().map(|draft| draft.statement_id.as_ref());
+        faults.extend(ids.find_map(|id| broken_id(id, expiry.is_some())));
         match drafts {
             Some(drafts) if faults.is_empty() => {
-                Ok(drafts.map(|draft| Self { reason: Option::clone(&reason), dry_run, ..draft }))
+                Ok(drafts.map(|draft| Self { reason: Option::clone(&reason), dry_run, expiry, ..draft }))
             }
             _ => Err(faults),
         }
@@ -86,6 +101,11 @@ impl Grant {
     /// The same under another statement id.
     pub(crate) fn under(self, id: StatementId) -> Self {
         Self { statement_id: Some(id), ..self }
+    }
+
+    /// The same with an end.
+    pub(crate) fn ending(self, expiry: Expiry) -> Self {
+        Self { expiry: Some(expiry), ..self }
     }
 
     /// What the principal may do.
@@ -121,8 +141,38 @@ impl Asked for Grant {
     }
 
     /// The statement id: the one given, or one derived from everything that the grant means, so that
-    /// the same grant asked for twice is the same statement.
+    /// the same grant asked for twice is the same statement. That of a timed grant ends in its end.
     fn statement_id(&self, own: &Own) -> StatementId {
+        let base = self.base_id(own);
+        match &self.expiry {
+            Some(expiry) => expiry::timed(&base, expiry.at(), &self.target.arn(own), own),
+            None => base,
+        }
+    }
+
+    fn revision_id(&self) -> Option<&RevisionId> {
+        self.revision_id.as_ref()
+    }
+
+    fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
+    fn grant(&self) -> Option<&Grant> {
+        Some(self)
+    }
+
+    fn expiry(&self) -> Option<&Expiry> {
+        self.expiry.as_ref()
+    }
+}
+
+impl Grant {
+    fn base_id(&self, own: &Own) -> StatementId {
         if let Some(id) = &self.statement_id {
             return id.clone();
         }
@@ -141,21 +191,18 @@ impl Asked for Grant {
         ];
         StatementId::derived(&canonical)
     }
-    fn revision_id(&self) -> Option<&RevisionId> {
-        self.revision_id.as_ref()
-    }
+}
 
-    fn reason(&self) -> Option<&str> {
-        self.reason.as_deref()
-    }
-
-    fn is_dry_run(&self) -> bool {
-        self.dry_run
-    }
-
-    fn grant(&self) -> Option<&Grant> {
-        Some(self)
-    }
+/// What the id of a grant may not be: so long that the end has no room, or like that of a timed grant.
+fn broken_id(id: Option<&StatementId>, timed: bool) -> Option<Fault> {
+    const LONG: &str =
+        "the id of a timed grant has at most 68 characters, of a function URL 61: its end is added to it";
+    const TIMED: &str =
+        "this ending is what the broker adds to the id of a timed grant: give expiresAt, and the id without it";
+    let id = id?.as_str();
+    let too_long = timed && id.len() + expiry::ENDING_CHARS > StatementId::MOST_CHARS;
+    let detail = [(too_long, LONG), (expiry::looks_timed(id), TIMED)].into_iter().find(|(broken, _)| *broken)?.1;
+    Some(Fault::new("/parameters/StatementId", Code::InvalidStatementId, detail))
 }
 
 /// `AddPermission`.
@@ -189,6 +236,7 @@ fn of_function(fields: &mut Fields<'_>) -> Option<Grant> {
     Some(Grant {
         target,
         statement_id,
+        expiry: None,
         action: action?,
         principal: principal?,
         conditions,
@@ -221,6 +269,7 @@ fn of_function_url(fields: &mut Fields<'_>) -> Option<[Grant; 2]> {
     let url = Grant {
         target,
         statement_id: first_id,
+        expiry: None,
         action: Action::of_function("lambda:InvokeFunctionUrl").ok()?,
         principal: principal?,
         conditions: Conditions {
@@ -257,6 +306,7 @@ fn of_layer(fields: &mut Fields<'_>) -> Option<Grant> {
     Some(Grant {
         target,
         statement_id,
+        expiry: None,
         action: action?,
         principal: principal?,
         conditions: Conditions { organization, ..Conditions::default() },

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::allowlist::Allowlist;
 use crate::asked::{Asked, Given};
 use crate::error::Fault;
+use crate::expiry::{self, Expiry, Moment};
 use crate::grant::Grant;
 use crate::principal::Form;
 use crate::read::Read;
@@ -32,6 +33,9 @@ struct Entry<'a> {
     /// Why no rule would.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Reason>,
+    /// When it ends, if it is a timed grant of this broker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
     /// Whether its id is the one that the broker derives for it. Of an id that a requester chose nobody
     /// can tell from the policy alone; the audit can.
     by_broker: bool,
@@ -58,16 +62,22 @@ struct Reason {
 }
 
 /// The statements of a policy document; `None` if it cannot be read.
-pub(crate) fn of(document: &str, read: &Read, allowlist: &Allowlist, own: &Own) -> Option<Box<RawValue>> {
+pub(crate) fn of(document: &str, read: &Read, allowlist: &Allowlist, own: &Own, now: Moment) -> Option<Box<RawValue>> {
     let target = read.target().arn(own);
     let entries: Vec<Entry<'_>> = statement::all(document)?
         .iter()
-        .map(|standing| entry(standing, (read.given(), &target), allowlist, own))
+        .map(|standing| entry(standing, (read.given(), &target), allowlist, own, now))
         .collect();
     serde_json::value::to_raw_value(&entries).ok()
 }
 
-fn entry<'a>(standing: &Standing, target: (&Given, &str), allowlist: &'a Allowlist, own: &Own) -> Entry<'a> {
+fn entry<'a>(
+    standing: &Standing,
+    target: (&Given, &str),
+    allowlist: &'a Allowlist,
+    own: &Own,
+    now: Moment,
+) -> Entry<'a> {
     let Standing::Statement(stored) = standing else {
         return Entry {
             statement: standing.shown(own),
@@ -75,10 +85,15 @@ fn entry<'a>(standing: &Standing, target: (&Given, &str), allowlist: &'a Allowli
             parties: Parties::default(),
             rule: None,
             errors: vec![Reason { pointer: String::new(), code: "foreign_statement", detail: FOREIGN.to_owned() }],
+            expires_at: None,
             by_broker: false,
         };
     };
-    let grant = stored.as_grant(target.0, target.1);
+    let until = expiry::of_id(stored.sid(), target.1, own).map(|(_, at)| at);
+    let grant = stored.as_grant(target.0, target.1).map(|grant| match until {
+        Some(at) => grant.ending(Expiry::standing(at, now)),
+        None => grant,
+    });
     let (rule, faults) = match &grant {
         Err(faults) => (None, faults.clone()),
         Ok(grant) => match allowlist.would_allow(grant, own) {
@@ -92,6 +107,7 @@ fn entry<'a>(standing: &Standing, target: (&Given, &str), allowlist: &'a Allowli
         parties: grant.as_ref().map(Parties::of).unwrap_or_default(),
         rule,
         errors: faults.into_iter().take(MOST_LISTED).map(Reason::of).collect(),
+        expires_at: until.map(Moment::to_rfc_3339),
         by_broker: grant.is_ok_and(|grant| grant.statement_id(own).as_str() == stored.sid()),
     }
 }

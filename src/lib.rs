@@ -26,6 +26,9 @@
 //! | [`asked`] | what a grant, a revoke and a read have in common |
 //! | [`grant`] | every rule that AWS documents |
 //! | `function_url` | two grants as one |
+//! | [`expiry`] | when a grant ends, and how its statement's id says so |
+//! | [`schedule`] | the schedule that ends it, made before it |
+//! | `expire` | timed grants, taken away when their time has passed |
 //! | `carry_forward` | a layer's grants, on its next version too |
 //! | [`revoke`], [`read`] | the same for taking a statement away and for looking |
 //! | [`allowlist`] | the decision |
@@ -53,6 +56,8 @@ pub mod config;
 pub mod connection;
 pub mod error;
 pub mod event;
+mod expire;
+pub mod expiry;
 pub mod extension;
 mod function_url;
 pub mod grant;
@@ -72,6 +77,7 @@ pub mod requester;
 pub mod resource;
 pub mod results;
 pub mod revoke;
+pub mod schedule;
 mod secret;
 pub mod source;
 mod statement;

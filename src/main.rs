@@ -70,6 +70,7 @@ async fn serve(environment: Environment, audit: Audit) -> Result<(), Failure> {
 fn ready(environment: &Environment, aws: Aws, connection: Connection, audit: Audit) -> Result<Broker, Problems> {
     let config = Config::with(environment, Ok(aws))?;
     let results = config.result_bus.map(|bus| Results::new(bus, aws::events(&config.aws, connection.another())));
+    let schedules = aws::schedules(&config.aws, config.schedule, &connection);
     let client = aws::client(&config.aws, connection);
     Ok(Broker {
         client,
@@ -78,6 +79,7 @@ fn ready(environment: &Environment, aws: Aws, connection: Connection, audit: Aud
         audit: audit.measuring(config.metrics),
         reads_first: config.policy_budget,
         results,
+        schedules,
         timing: Timing::DEPLOYED,
     })
 }

@@ -39,8 +39,7 @@ use crate::secret::Secrets;
 use crate::statement::Statement;
 pub(crate) use add::add;
 pub use budget::{Budget, Timing};
-use call::Answer;
-pub(crate) use call::{StatusKept, shown, word};
+pub(crate) use call::{Answer, Failure, StatusKept, answer, shown, word};
 pub(crate) use fill::Fill;
 pub use fill::MOST_BYTES;
 #[cfg(feature = "local")]
@@ -145,6 +144,11 @@ impl Written {
             blamed: Vec::new(),
             policy: None,
         }
+    }
+
+    /// The same with another ending.
+    pub(crate) fn but(self, code: Code) -> Self {
+        Self { ending: Ending::Not(code), ..self }
     }
 
     /// The write is what the audit and CloudTrail have in common, so its id and code are kept.

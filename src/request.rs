@@ -1,5 +1,5 @@
-//! The wire shape of a request: `operation`, `parameters`, `reason`, `dryRun`, to a revoke `fingerprint`, and
-//! nothing else.
+//! The wire shape of a request: `operation`, `parameters`, `reason`, `dryRun`, to a revoke `fingerprint`, to a
+//! grant `expiresAt` or `duration`, and nothing else.
 //!
 //! Reading never stops at the first mistake: every unknown, doubled, missing or mistyped field is
 //! reported together with every broken rule that the values themselves show.
@@ -10,6 +10,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 
 use crate::error::{Broken, Code, Fault};
+use crate::expiry::{Clock, Expiry, Wanted};
 use crate::grant::Fingerprint;
 use crate::json::{self, NotAnObject, Object};
 use crate::results;
@@ -42,10 +43,14 @@ pub enum Operation {
     GetPolicy,
     /// Lambda's `GetLayerVersionPolicy`.
     GetLayerVersionPolicy,
+    /// `RemovePermission` or `RemoveLayerVersionPermission` of a timed grant whose time has passed.
+    Expire,
+    /// The same for all such grants of a list of targets.
+    Sweep,
 }
 
 impl Operation {
-    /// Every operation.
+    /// Every operation that can be asked for.
     pub const ALL: [Self; 8] = [
         Self::AddPermission,
         Self::AddLayerVersionPermission,
@@ -56,6 +61,9 @@ impl Operation {
         Self::GetPolicy,
         Self::GetLayerVersionPolicy,
     ];
+
+    /// What schedules send, and nobody else.
+    pub const SCHEDULED: [Self; 2] = [Self::Expire, Self::Sweep];
 
     /// The name of it.
     pub const fn as_str(self) -> &'static str {
@@ -68,12 +76,19 @@ impl Operation {
             Self::RemoveLayerVersionPermission => "RemoveLayerVersionPermission",
             Self::GetPolicy => "GetPolicy",
             Self::GetLayerVersionPolicy => "GetLayerVersionPolicy",
+            Self::Expire => "Expire",
+            Self::Sweep => "Sweep",
         }
     }
 
-    /// Whether it takes a statement away.
+    /// Whether it takes one statement away.
     const fn is_revoke(self) -> bool {
-        matches!(self, Self::RemovePermission | Self::RemoveLayerVersionPermission)
+        matches!(self, Self::RemovePermission | Self::RemoveLayerVersionPermission | Self::Expire)
+    }
+
+    /// Whether what it gives may have an end.
+    const fn is_grant(self) -> bool {
+        matches!(self, Self::AddPermission | Self::AddLayerVersionPermission | Self::GrantFunctionUrl)
     }
 }
 
@@ -88,6 +103,8 @@ pub struct Request<'a> {
     pub dry_run: bool,
     /// The meaning that a statement must still have to be revoked.
     pub fingerprint: Option<Fingerprint>,
+    expiry: Option<Wanted>,
+    clock: Option<Clock>,
     parameters: Option<Object<'a>>,
     faults: Vec<Fault>,
     secrets: Secrets,
@@ -97,6 +114,15 @@ impl<'a> Request<'a> {
     /// Reads a document. Only a text that is no JSON object, or too large, is an error here; all
     /// other faults are kept, so that [`crate::grant::Grant::new`] can report them together.
     pub fn read(text: &'a str) -> Result<Self, Fault> {
+        Self::read_one_of(&Operation::ALL, text)
+    }
+
+    /// Reads what a schedule sends.
+    pub(crate) fn read_scheduled(text: &'a str) -> Result<Self, Fault> {
+        Self::read_one_of(&Operation::SCHEDULED, text)
+    }
+
+    fn read_one_of(offered: &[Operation], text: &'a str) -> Result<Self, Fault> {
         if text.len() > MOST_BYTES {
             return Err(Fault::new("", Code::TooLarge, "a request document has at most 65,536 bytes"));
         }
@@ -114,7 +140,7 @@ impl<'a> Request<'a> {
         let shown = secrets.stand_elsewhere(&object, parameters.as_ref());
         let mut fields = Fields::new("", object, secrets.clone());
         let operation = fields.required("operation").and_then(|name| {
-            let operation = Operation::ALL.into_iter().find(|operation| operation.as_str() == name);
+            let operation = offered.iter().copied().find(|operation| operation.as_str() == name);
             const RULE: Broken = Broken::new(
                 Code::InvalidOperation,
                 "the operation is one of `AddPermission`, `GrantFunctionUrl`, `RemovePermission`, `GetPolicy` for a function, \
@@ -132,12 +158,24 @@ impl<'a> Request<'a> {
         let revokes = operation.is_some_and(Operation::is_revoke);
         let fingerprint = if revokes { fields.optional("fingerprint") } else { None };
         let fingerprint = fingerprint.and_then(|text| fields.check("fingerprint", Fingerprint::parse(&text)));
+        let grants = operation.is_some_and(Operation::is_grant);
+        let expiry = if grants { expiry(&mut fields) } else { None };
         let parameters = fields.object("parameters", parameters);
         let mut faults = fields.finish();
         if shown {
             faults.push(Fault::new("/parameters/EventSourceToken", Code::InvalidEventSourceToken, SHOWN));
         }
-        Ok(Self { operation, reason, dry_run, fingerprint, parameters, faults, secrets })
+        Ok(Self { operation, reason, dry_run, fingerprint, expiry, clock: None, parameters, faults, secrets })
+    }
+
+    /// The same, asked at a time: without one it can have no end.
+    pub fn at(self, clock: Clock) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    /// When what it asks for is to end.
+    pub(crate) fn expiry(&self) -> Result<Option<Expiry>, Fault> {
+        self.expiry.map(|wanted| wanted.resolve(self.clock)).transpose()
     }
 
     /// The texts that no stream and no reply may show.
@@ -151,6 +189,19 @@ impl<'a> Request<'a> {
         fields.faults = self.faults;
         fields
     }
+}
+
+/// `expiresAt` or `duration`.
+fn expiry(fields: &mut Fields<'_>) -> Option<Wanted> {
+    let at = fields.optional("expiresAt").map(|text| Wanted::at(&text));
+    let at = at.and_then(|at| fields.check("expiresAt", at));
+    let after = fields.optional("duration").map(|text| Wanted::after(&text));
+    let after = after.and_then(|after| fields.check("duration", after));
+    if let (Some(_), Some(_)) = (at, after) {
+        const RULE: Broken = Broken::new(Code::InvalidExpiry, "give expiresAt or duration, not both");
+        return fields.check("duration", Err(RULE));
+    }
+    at.or(after)
 }
 
 impl fmt::Debug for Request<'_> {
@@ -195,6 +246,21 @@ impl<'a> Fields<'a> {
             self.fault(name, Code::WrongType, "this field is a string; leave it out if it does not apply");
         }
         text
+    }
+
+    /// A list of strings that may be left out.
+    pub(crate) fn strings(&mut self, name: &'static str) -> Option<Vec<Cow<'a, str>>> {
+        let values = json::array(self.take(name)?.get());
+        let texts = values.and_then(|values| values.into_iter().map(json::string).collect());
+        if texts.is_none() {
+            self.fault(name, Code::WrongType, "this field is a list of strings; leave it out if it does not apply");
+        }
+        texts
+    }
+
+    /// Whether a field is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.object.has(name)
     }
 
     /// A boolean that may be left out.

@@ -32,6 +32,8 @@ pub enum Requester {
     },
     /// The sender of a queue message.
     Sqs(Text),
+    /// A schedule, which only ends what says of itself that it has ended: whose it is makes no difference.
+    Schedule,
 }
 
 /// Printable ASCII of bounded length, as an identity must be to stand in the audit.
@@ -55,10 +57,15 @@ impl Text {
 }
 
 impl Requester {
-    /// The verified identity, which the allowlist's `requesters` match; a direct invoke has none.
+    /// The word for a requester without an identity.
+    pub(crate) fn word(&self) -> &'static str {
+        if *self == Self::Schedule { "schedule" } else { "direct" }
+    }
+
+    /// The verified identity, which the allowlist's `requesters` match; a direct invoke and a schedule have none.
     pub fn id(&self) -> Option<Cow<'_, str>> {
         Some(match self {
-            Self::Direct => return None,
+            Self::Direct | Self::Schedule => return None,
             Self::Iam(arn) => Cow::Borrowed(&arn.0),
             Self::Jwt { issuer, subject } => format!("jwt:{}#{}", issuer.0, subject.0).into(),
             Self::Authorizer(id) => format!("authorizer:{}", id.0).into(),

@@ -5,6 +5,7 @@
 //! `foo`, or a function `function` with the alias `foo`.
 
 use crate::arn::{self, AccountId};
+use crate::asked::Given;
 use crate::error::{Broken, Code};
 
 /// Where a target says it is; what it leaves out is the broker's own.
@@ -209,6 +210,19 @@ impl Target {
         }
     }
 
+    /// Parses `function:NAME`, `function:NAME:QUALIFIER` or `layer:NAME:VERSION`, as a sweep lists them.
+    pub(crate) fn of_entry(text: &str) -> Option<(Self, Given)> {
+        if let Some(name) = text.strip_prefix("function:") {
+            let given = Given::Function { name: name.into(), qualifier: None };
+            return Some((Self::Function(Function::parse(name).ok()?), given));
+        }
+        let (name, version) = text.strip_prefix("layer:")?.rsplit_once(':')?;
+        let digits = version.bytes().all(|b| b.is_ascii_digit());
+        let version = version.parse().ok().filter(|version| digits && *version >= 1)?;
+        let given = Given::Layer { name: name.into(), version };
+        Some((Self::LayerVersion(LayerVersion::parse(name, version).ok()?), given))
+    }
+
     fn place(&self) -> &Place {
         match self {
             Self::Function(function) => &function.place,
@@ -255,6 +269,12 @@ impl Own {
         let function = Function::parse(arn).ok()?;
         let Place { partition, region, account } = function.place;
         Some(Self { partition: partition?, region: region?, account: account?, function: function.name })
+    }
+
+    /// The ARN of the function itself, without a qualifier.
+    pub fn arn(&self) -> String {
+        let Self { partition, region, account, function } = self;
+        format!("arn:{partition}:lambda:{region}:{account}:function:{function}")
     }
 
     /// The partition, e.g. `aws`.

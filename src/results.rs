@@ -57,6 +57,9 @@ pub const fn detail_type(outcome: Outcome) -> Option<&'static str> {
     }
 }
 
+/// What the end of a timed grant is called, when its time has come.
+pub const EXPIRED: &str = "grant.expired";
+
 /// Whether an event has the broker's own source and does not say that it is a request. Requests may have that source,
 /// so that a deployment which uses it for them goes on working.
 pub(crate) fn is_own(event: &Object<'_>) -> bool {

@@ -6,6 +6,7 @@ use crate::error::Fault;
 use crate::grant::{Fingerprint, Grant, RevisionId, StatementId};
 use crate::request::{Operation, Request};
 use crate::resource::{Own, Target};
+use crate::statement::Statement;
 
 /// A validated revoke. Only [`Revoke::new`] makes one.
 #[derive(Clone, Debug)]
@@ -23,10 +24,14 @@ pub struct Revoke {
 impl Revoke {
     /// Checks a request against every rule. All broken rules are reported at once.
     pub fn new(request: Request<'_>) -> Result<Self, Vec<Fault>> {
-        let of_layer = request.operation == Some(Operation::RemoveLayerVersionPermission);
+        let operation = request.operation;
         let reason = request.reason.as_deref().map(Into::into);
         let (dry_run, fingerprint) = (request.dry_run, request.fingerprint.clone());
         let mut fields = request.parameters();
+        let of_layer = match operation {
+            Some(Operation::Expire) => fields.has("LayerName"),
+            operation => operation == Some(Operation::RemoveLayerVersionPermission),
+        };
         let place = if of_layer { asked::layer(&mut fields) } else { asked::function(&mut fields) };
         let parse = if of_layer { StatementId::parse } else { StatementId::parse_of_any_age };
         let statement_id = fields.required("StatementId");
@@ -53,6 +58,20 @@ impl Revoke {
             dry_run: false,
             takes_back: true,
         }
+    }
+
+    /// The revoke of a statement that stands on a target; `None` if its id is none that AWS takes.
+    pub(crate) fn of_standing(stored: &Statement, target: &Target, given: &Given) -> Option<Self> {
+        Some(Self {
+            target: target.clone(),
+            statement_id: StatementId::parse(stored.sid()).ok()?,
+            fingerprint: Some(stored.fingerprint()),
+            revision_id: None,
+            given: given.clone(),
+            reason: None,
+            dry_run: false,
+            takes_back: false,
+        })
     }
 
     /// The same for the statement that AWS made of the grant, where that is known.

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use lambda_runtime::tower::{Layer, Service};
@@ -37,6 +38,7 @@ pub(crate) async fn run(broker: &Broker) -> Result<(), Ended> {
                 request_id: &context.request_id,
                 function_arn: &context.invoked_function_arn,
                 deadline: Invocation::deadline_of(context.deadline),
+                now: SystemTime::now(),
             };
             broker.handle(&bytes, &invocation).await
         }

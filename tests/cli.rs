@@ -12,9 +12,9 @@ use permission_broker::local::stage::Stage;
 use crate::support::process::{SIGNED, Served, broker, http, scratch, written};
 use crate::support::{event_files, json, path, string, text};
 
-const SUMMARY: &str = "56 events, 63 requests\n  \
-     26 granted, 3 already_granted, 2 would_grant, 2 revoked, 1 already_revoked, 2 read, 1 described,\n    \
-     14 denied, 7 rejected, 2 conflict, 3 failed\n";
+const SUMMARY: &str = "61 events, 68 requests\n  \
+     27 granted, 3 already_granted, 2 would_grant, 2 revoked, 3 already_revoked, 2 read, 1 described,\n    \
+     14 denied, 9 rejected, 2 conflict, 3 failed\n";
 
 #[test]
 fn without_a_command_every_example_is_played() {

@@ -74,14 +74,15 @@ fn every_problem_is_reported_at_once() {
         ("BROKER_", ""),
         ("AWS_LAMBDA_LOG_LEVEL", "WARN"),
         ("AWS_ENDPOINT_URL_LAMBDA", "ftp://example.com"),
+        ("BROKER_SCHEDULE_GROUP", "a group"),
         ("SSL_CERT_FILE", "/nonexistent"),
     ]));
     let found = found.expect_err("nothing of it is right");
     let of = |sentence: &String| sentence.split(": ").take(2).collect::<Vec<_>>().join(": ");
     let places: Vec<String> = found.sentences().iter().map(of).collect();
     let wanted = [
-        "BROKER_SOURCE: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_ALLOWLIST_APPCONFIG, BROKER_ALLOWLIST_MAX_AGE, BROKER_SOURCES, BROKER_POLICY_BUDGET, BROKER_METRICS, BROKER_RESULT_BUS",
-        "BROKER_: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_ALLOWLIST_APPCONFIG, BROKER_ALLOWLIST_MAX_AGE, BROKER_SOURCES, BROKER_POLICY_BUDGET, BROKER_METRICS, BROKER_RESULT_BUS",
+        "BROKER_SOURCE: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_ALLOWLIST_APPCONFIG, BROKER_ALLOWLIST_MAX_AGE, BROKER_SOURCES, BROKER_POLICY_BUDGET, BROKER_METRICS, BROKER_RESULT_BUS, BROKER_SCHEDULE_GROUP, BROKER_SCHEDULE_ROLE, BROKER_SCHEDULE_DEAD_LETTERS",
+        "BROKER_: unknown variable; known are BROKER_ALLOWLIST, BROKER_ALLOWLIST_FILE, BROKER_ALLOWLIST_APPCONFIG, BROKER_ALLOWLIST_MAX_AGE, BROKER_SOURCES, BROKER_POLICY_BUDGET, BROKER_METRICS, BROKER_RESULT_BUS, BROKER_SCHEDULE_GROUP, BROKER_SCHEDULE_ROLE, BROKER_SCHEDULE_DEAD_LETTERS",
         "BROKER_ALLOWLIST: /0/accounts/0",
         "BROKER_ALLOWLIST: /0/organizations/0",
         "BROKER_ALLOWLIST: /1/id",
@@ -89,6 +90,8 @@ fn every_problem_is_reported_at_once() {
         "BROKER_SOURCES: entry 3 is no source; the sources are direct, api-gateway, eventbridge, sqs",
         "BROKER_SOURCES: entry 4 is no source; the sources are direct, api-gateway, eventbridge, sqs",
         "AWS_LAMBDA_LOG_LEVEL: above INFO Lambda would drop audit lines; set it to INFO",
+        "BROKER_SCHEDULE_GROUP: not the name of a schedule group",
+        "BROKER_SCHEDULE_ROLE: missing; timed grants need BROKER_SCHEDULE_GROUP and BROKER_SCHEDULE_ROLE",
         "AWS_REGION: missing; Lambda sets it",
         "AWS_ENDPOINT_URL_LAMBDA: not an http or https URL",
         "SSL_CERT_FILE: cannot be read",
@@ -169,7 +172,7 @@ fn an_unknown_variable_is_named_but_not_at_length_and_not_raw() {
         assert!(found[0].contains("unknown variable") && !found[0].contains("Canary"), "{}", found[0]);
     }
     let found = problems(&[(&format!("BROKER_{}", "\u{1b}[2J\u{202e}".repeat(100)), "")]);
-    assert!(found[0].is_ascii() && !found[0].contains('\u{1b}') && found[0].len() < 300, "{}", found[0]);
+    assert!(found[0].is_ascii() && !found[0].contains('\u{1b}') && found[0].len() < 400, "{}", found[0]);
     // Of other programs' variables nothing is known, and nothing is asked.
     assert!(with(&[("BROKERS", "x"), ("MY_BROKER_LEVEL", "x"), ("broker_sources", "x")]).is_ok());
 }
@@ -334,4 +337,71 @@ fn appconfig_is_named_by_three_parts_and_has_an_age() {
     assert!(followed(&[NAME, ALLOWLIST]).unwrap_err()[0].ends_with("and only one of them"));
     let found = followed(&[ALLOWLIST, ("BROKER_ALLOWLIST_MAX_AGE", "60")]).unwrap_err();
     assert_eq!(found, ["BROKER_ALLOWLIST_MAX_AGE: only what comes from AppConfig has an age"]);
+}
+
+const GROUP: (&str, &str) = ("BROKER_SCHEDULE_GROUP", "permission-broker");
+const ROLE: (&str, &str) = ("BROKER_SCHEDULE_ROLE", "arn:aws:iam::123456789012:role/team/broker-schedules");
+const LETTERS: (&str, &str) = ("BROKER_SCHEDULE_DEAD_LETTERS", "arn:aws:sqs:us-east-1:123456789012:letters");
+
+#[test]
+fn schedules_need_a_group_and_a_role() {
+    assert_eq!(with(&[]).expect("without schedules").schedule, None);
+    let place = with(&[GROUP, ROLE]).expect("with schedules").schedule.expect("a place");
+    assert_eq!((place.group.as_str(), place.role.as_str(), place.dead_letters), (GROUP.1, ROLE.1, None));
+    let place = with(&[GROUP, ROLE, LETTERS]).expect("with schedules").schedule.expect("a place");
+    assert_eq!(place.dead_letters.as_deref(), Some(LETTERS.1));
+    let missing =
+        |name: &str| format!("{name}: missing; timed grants need BROKER_SCHEDULE_GROUP and BROKER_SCHEDULE_ROLE");
+    assert_eq!(problems(&[GROUP]), [missing(ROLE.0)]);
+    assert_eq!(problems(&[ROLE, LETTERS]), [missing(GROUP.0)]);
+    assert_eq!(problems(&[LETTERS]), [missing(GROUP.0), missing(ROLE.0)]);
+}
+
+#[test]
+fn the_places_of_schedules_have_the_forms_that_aws_gives_them() {
+    for (group, fits) in [("a", true), (&*"a".repeat(64), true), ("a.b-c_D9", true), ("", false), ("a/b", false)] {
+        assert_eq!(with(&[("BROKER_SCHEDULE_GROUP", group), ROLE]).is_ok(), fits, "{group}");
+    }
+    assert!(with(&[("BROKER_SCHEDULE_GROUP", &"a".repeat(65)), ROLE]).is_err());
+    for role in [
+        "",
+        "role/x",
+        "arn:aws:iam::123456789012:role/",
+        "arn:aws:iam::1234:role/x",
+        "arn:aws:iam::123456789012:user/x",
+        "arn:aws:sts::123456789012:role/x",
+        "arn:gcp:iam::123456789012:role/x",
+        "arn:aws:iam::123456789012:role/a b",
+        "arn:aws:iam::123456789012:role/*",
+        "arn:aws:iam:us-east-1:123456789012:role/x",
+    ] {
+        assert_eq!(
+            problems(&[GROUP, ("BROKER_SCHEDULE_ROLE", role)])[0],
+            "BROKER_SCHEDULE_ROLE: not the ARN of a role"
+        );
+    }
+    for queue in [
+        "",
+        "letters",
+        "arn:aws:sqs:us-east-1:123456789012:",
+        "arn:aws:sqs::123456789012:q",
+        "arn:aws:sns:us-east-1:123456789012:q",
+    ] {
+        let found = problems(&[GROUP, ROLE, ("BROKER_SCHEDULE_DEAD_LETTERS", queue)]);
+        assert_eq!(found, ["BROKER_SCHEDULE_DEAD_LETTERS: not the ARN of a queue"], "{queue}");
+    }
+}
+
+#[test]
+fn schedules_have_an_endpoint_of_their_own() {
+    let (own, general) = ("http://127.0.0.1:1", "http://127.0.0.1:2");
+    let read = |variables: &[(&str, &str)]| with(variables).map(|config| config.aws.schedules_endpoint);
+    assert_eq!(read(&[]), Ok(None));
+    assert_eq!(read(&[("AWS_ENDPOINT_URL", general)]), Ok(Some(general.to_owned())));
+    assert_eq!(read(&[("AWS_ENDPOINT_URL", general), ("AWS_ENDPOINT_URL_SCHEDULER", own)]), Ok(Some(own.to_owned())));
+    assert_eq!(read(&[("AWS_ENDPOINT_URL_LAMBDA", own)]), Ok(None));
+    assert_eq!(
+        problems(&[("AWS_ENDPOINT_URL_SCHEDULER", "x")]),
+        ["AWS_ENDPOINT_URL_SCHEDULER: not an http or https URL"]
+    );
 }

@@ -9,6 +9,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod schedules;
+
 use std::time::{Duration, Instant};
 
 use permission_broker::local::control_plane::{
@@ -711,6 +713,7 @@ async fn send_member(lambda: &Lambda, operation: Operation, member: &str, value:
         Operation::RemovePermission => without(&function(name), sid),
         Operation::AddLayerVersionPermission | Operation::GetLayerVersionPolicy => layer(layer_name, "1"),
         Operation::RemoveLayerVersionPermission => without(&layer(layer_name, "1"), sid),
+        Operation::CreateSchedule | Operation::GetSchedule | Operation::DeleteSchedule => "/schedules/one".to_owned(),
         other => panic!("the members of {other} are looked at elsewhere"),
     };
     let target = match member {

@@ -36,6 +36,8 @@ struct Asked {
     codes: &'static [&'static str],
     /// The statements that it writes, if it comes to that.
     statements: usize,
+    /// The schedules that it makes first.
+    schedules: usize,
 }
 
 impl Row {
@@ -68,10 +70,13 @@ impl Asked {
 
 const FUNCTION: Option<&str> = Some("AddPermission");
 const CARRY: Option<&str> = Some("CarryLayerForward");
+const SWEEP: Option<&str> = Some("Sweep");
+const EXPIRE: Option<&str> = Some("Expire");
 const LAYER: Option<&str> = Some("AddLayerVersionPermission");
 
 const NOBODY: Option<&str> = None;
 const DIRECT: Option<&str> = Some("direct");
+const SCHEDULE: Option<&str> = Some("schedule");
 const ALICE: Option<&str> = Some("arn:aws:sts::123456789012:assumed-role/Deployer/alice");
 const CI: Option<&str> = Some("arn:aws:iam::123456789012:user/ci");
 const TOKEN: Option<&str> =
@@ -89,7 +94,7 @@ const fn asked(
     outcome: &'static str,
     codes: &'static [&'static str],
 ) -> Asked {
-    Asked { requester, operation, outcome, codes, statements: 1 }
+    Asked { requester, operation, outcome, codes, statements: 1, schedules: 0 }
 }
 
 const fn dry(asked: Asked) -> Asked {
@@ -98,6 +103,10 @@ const fn dry(asked: Asked) -> Asked {
 
 const fn twice(asked: Asked) -> Asked {
     Asked { statements: 2, ..asked }
+}
+
+const fn until(asked: Asked) -> Asked {
+    Asked { schedules: 1, ..asked }
 }
 
 const fn direct(file: &'static str, requests: &'static [Asked]) -> Row {
@@ -114,6 +123,10 @@ const fn event(file: &'static str, requests: &'static [Asked]) -> Row {
 
 const fn queue(file: &'static str, requests: &'static [Asked]) -> Row {
     Row { file, door: "sqs", reply: Reply::Batch, after: None, requests }
+}
+
+const fn schedule(file: &'static str, requests: &'static [Asked]) -> Row {
+    Row { file, door: "schedule", reply: Reply::Document, after: None, requests }
 }
 
 #[rustfmt::skip]
@@ -134,6 +147,7 @@ const TABLE: &[Row] = &[
     direct("direct-grant-organization.json", &[asked(DIRECT, FUNCTION, "granted", &[])]),
     direct("direct-grant-role-arn.json", &[asked(DIRECT, FUNCTION, "granted", &[])]),
     direct("direct-grant-s3.json", &[asked(DIRECT, FUNCTION, "granted", &[])]),
+    direct("direct-grant-until.json", &[until(asked(DIRECT, FUNCTION, "granted", &[]))]),
     direct("direct-grant-user-arn.json", &[asked(DIRECT, FUNCTION, "granted", &[])]),
     direct("direct-grant-via-function-url.json", &[asked(DIRECT, FUNCTION, "granted", &[])]),
     direct("direct-rejected-several.json", &[asked(DIRECT, FUNCTION, "rejected", &[
@@ -153,6 +167,7 @@ const TABLE: &[Row] = &[
     event("eventbridge-denied-organization.json", &[asked(BUS, FUNCTION, "denied", &["organization_not_allowed"])]),
     event("eventbridge-failed-layer-version.json", &[asked(BUS, LAYER, "failed", &["target_not_found"])]),
     event("eventbridge-grant-rule.json", &[asked(BUS, FUNCTION, "granted", &[])]),
+    event("eventbridge-rejected-duration-over.json", &[asked(BUS, FUNCTION, "rejected", &["invalid_expiry"])]),
     event("eventbridge-rejected-own-result.json", &[asked(NOBODY, None, "rejected", &["own_result"])]),
     event("eventbridge-rejected-unknown-field.json", &[asked(BUS, FUNCTION, "rejected", &["unknown_field"])]),
     http("function-url-denied-anonymous.json", 401, &[asked(NOBODY, None, "denied", &["unauthenticated"])]),
@@ -185,6 +200,9 @@ const TABLE: &[Row] = &[
     http("rest-read-layer.json", 200, &[asked(ALICE, Some("GetLayerVersionPolicy"), "read", &[])])
         .after("direct-grant-layer-account.json"),
     http("rest-rejected-duplicate-field.json", 400, &[asked(CI, FUNCTION, "rejected", &["duplicate_field"])]),
+    schedule("schedule-expire-repeat.json", &[asked(SCHEDULE, EXPIRE, "already_revoked", &[])]),
+    schedule("schedule-rejected-not-timed.json", &[asked(SCHEDULE, EXPIRE, "rejected", &["invalid_statement_id"])]),
+    schedule("schedule-sweep.json", &[dry(asked(SCHEDULE, SWEEP, "already_revoked", &[]))]),
     queue("sqs-batch-mixed.json", &[
         asked(SENDER, FUNCTION, "granted", &[]),
         asked(SENDER, FUNCTION, "rejected", &["invalid_source_account"]),
@@ -340,11 +358,15 @@ fn check_audit<'a>(row: &Row, asked: &Asked, lines: &mut impl Iterator<Item = &'
 fn check_calls(stage: &Stage, row: &Row) {
     let calls = stage.control_plane.calls();
     let writes = calls.iter().filter(|call| call.operation.is_some_and(Operation::is_change)).count();
-    let reads = calls.len() - writes;
+    let schedules = calls.iter().filter(|call| call.operation.is_some_and(Operation::is_of_schedules)).count();
+    assert_eq!(schedules, row.requests.iter().map(|asked| asked.schedules).sum::<usize>(), "{}", row.file);
+    let reads = calls.len() - writes - schedules;
     assert_eq!(writes, row.requests.iter().map(Asked::writes).sum::<usize>(), "{}", row.file);
     let of = |asked: &Asked| match asked.operation {
         // The policies of both versions.
         CARRY => 2,
+        // Those of the functions that the allowlist names in full, and of the targets listed.
+        SWEEP => 5,
         _ => usize::from(asked.reads_back(row.door)),
     };
     assert_eq!(reads, row.requests.iter().map(of).sum::<usize>(), "{}", row.file);
@@ -391,7 +413,7 @@ fn check_document(document: &Value, asked: &Asked, name: &str) {
         };
         let known = !matches!(asked.outcome, "already_revoked");
         assert_eq!(document.get(shown).is_some(), known, "{name}: a success shows the statement");
-        assert!(document["rule"].is_string(), "{name}: a success names its rule");
+        assert!(document["rule"].is_string() || asked.operation == SWEEP, "{name}: a success names its rule");
     } else {
         assert_eq!(string(document, "type"), format!("urn:permission-broker:problem#{}", string(document, "code")));
         assert!(document["title"].is_string() && document["detail"].is_string(), "{name}");

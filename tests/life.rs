@@ -1,6 +1,7 @@
 //! The whole life of a grant: looked at, asked about, given, and taken away again.
 
 mod budget;
+mod expiry;
 mod explain;
 mod function_url;
 mod model;

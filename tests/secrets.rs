@@ -231,8 +231,12 @@ async fn a_panic_is_answered_without_its_message() {
         let audit = Audit::new(Panicking { at, written: 0 });
         let broker = stage::broker(&control_plane, ALLOWLIST, audit).await.expect("a broker");
         let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(15);
-        let invocation =
-            permission_broker::broker::Invocation { request_id: "id-1", function_arn: FUNCTION_ARN, deadline };
+        let invocation = permission_broker::broker::Invocation {
+            request_id: "id-1",
+            function_arn: FUNCTION_ARN,
+            deadline,
+            now: std::time::SystemTime::now(),
+        };
         let seen = seen(broker.handle(document().to_string().as_bytes(), &invocation).await);
         assert!(!seen.contains(CANARY), "{seen}");
         assert!(seen.contains("internal"), "{seen}");

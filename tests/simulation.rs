@@ -206,8 +206,12 @@ async fn sandbox(aws: Aws, queue: Arc<Mutex<Queue>>, functions: usize, broker: B
         }
         let records: Vec<Value> = messages.iter().map(|message| record(message.id, functions)).collect();
         let event = json!({ "Records": records }).to_string();
-        let invocation =
-            Invocation { request_id: "simulated", function_arn: FUNCTION_ARN, deadline: received + timeout };
+        let invocation = Invocation {
+            request_id: "simulated",
+            function_arn: FUNCTION_ARN,
+            deadline: received + timeout,
+            now: std::time::SystemTime::now(),
+        };
         let reply = broker.handle(event.as_bytes(), &invocation).await.unwrap();
         let reply = read_json(reply.get());
         let failed: Vec<&str> = reply["batchItemFailures"]
@@ -252,6 +256,7 @@ fn broker(aws: &Aws, reads_first: bool) -> Broker {
         region: "us-east-1".to_owned(),
         endpoint: Some("http://lambda.invalid".to_owned()),
         events_endpoint: None,
+        schedules_endpoint: None,
         extra_roots: None,
     };
     let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "example", None, None, "example");
@@ -263,6 +268,7 @@ fn broker(aws: &Aws, reads_first: bool) -> Broker {
         audit: Audit::new(io::sink()),
         reads_first,
         results: None,
+        schedules: None,
         timing: Timing::DEPLOYED,
     }
 }

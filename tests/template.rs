@@ -155,6 +155,50 @@ fn layers_carry_on_only_where_that_is_asked_for() {
     assert_eq!(policy.matches(&sources.to_string()).count(), 2, "both may send what fails, and nobody else: {policy}");
 }
 
+/// With schedules the broker has what it needs for them; without, nothing of it.
+#[tokio::test]
+async fn grants_end_only_where_that_is_asked_for() {
+    let config = read(&[ALLOWLIST]).expect("a working environment");
+    assert_eq!(config.schedule, None);
+    let stack = Deployment::with(&[ALLOWLIST, ("TimedGrants", "true")]);
+    let broker = stack.properties("Broker");
+    let variables = &broker["Environment"]["Variables"];
+    // What is known only afterwards is a marker here, and no ARN.
+    assert_eq!(variables["BROKER_SCHEDULE_GROUP"], stack.properties("ScheduleGroup")["Name"]);
+    assert_eq!(variables["BROKER_SCHEDULE_ROLE"], "<ScheduleRole.Arn>");
+    assert_eq!(variables["BROKER_SCHEDULE_DEAD_LETTERS"], "<InvokeDeadLetters.Arn>");
+    for (targets, wanted) in
+        [("", json!([])), ("function:orders:live,layer:common:3", json!(["function:orders:live", "layer:common:3"]))]
+    {
+        let stack = Deployment::with(&[ALLOWLIST, ("TimedGrants", "true"), ("SweepTargets", targets)]);
+        let sweep = stack.properties("Sweep");
+        assert_eq!(
+            (&sweep["ScheduleExpression"], &sweep["GroupName"]),
+            (&json!("rate(1 day)"), &json!("<ScheduleGroup>"))
+        );
+        let target = &sweep["Target"];
+        assert_eq!((&target["Arn"], &target["RoleArn"]), (&json!("<Broker.Arn>"), &json!("<ScheduleRole.Arn>")));
+        let input = target["Input"].as_str().expect("an input");
+        assert_eq!(parsed(input)["scheduled"]["parameters"]["Targets"], wanted);
+        let stage = permission_broker::local::stage::Stage::examples().await.unwrap();
+        let reply = stage.invoke("one", input.as_bytes()).await.unwrap();
+        assert_eq!(parsed(reply.get())["outcome"], "already_revoked", "what the schedule sends is a sweep");
+    }
+    let pattern = template()["Parameters"]["SweepTargets"]["AllowedPattern"].clone();
+    let pattern = Regex::new(&format!("^(?:{})$", pattern.as_str().expect("a pattern"))).expect("a pattern");
+    for (target, fits) in [
+        ("function:orders", true),
+        ("function:orders:live", true),
+        ("layer:common:3", true),
+        ("layer:common", false),
+        ("layer:common:0", false),
+        ("function:orders*", false),
+        ("orders", false),
+    ] {
+        assert_eq!(pattern.is_match(target), fits, "{target}");
+    }
+}
+
 #[test]
 fn no_route_is_open() {
     let stack = Deployment::with(&[ALLOWLIST]);

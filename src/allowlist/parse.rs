@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{Allowlist, Pattern, Rule};
 use crate::arn::{AccountId, OrganizationId};
+use crate::expiry::{LEAST_SECONDS, seconds_of_duration};
 use crate::grant::Action;
 use crate::json::{NotAnObject, Object};
 use crate::principal::{Form, Principal};
@@ -96,6 +97,7 @@ fn rule(text: &str, pointer: &str, position: usize, problems: &mut Vec<Problem>)
             "a requester is a pattern over a verified identity, e.g. arn:aws:iam::123456789012:user/ci; never `*` alone",
             requester,
         ),
+        max_duration: reader.max_duration(&object),
     }
 }
 
@@ -111,11 +113,12 @@ impl Reader<'_> {
 
     /// An unknown or doubled name in a security setting is never dropped in silence.
     fn names(&mut self, object: &Object<'_>) {
-        const KNOWN: [&str; 7] = ["id", "accounts", "organizations", "services", "actions", "targets", "requesters"];
+        const KNOWN: [&str; 8] =
+            ["id", "accounts", "organizations", "services", "actions", "targets", "requesters", "maxDuration"];
         if object.overflow || object.members.iter().any(|(name, _)| !KNOWN.contains(&name.as_ref())) {
             self.problem(
                 "",
-                "a rule has only the fields id, accounts, organizations, services, actions, targets, requesters",
+                "a rule has only the fields id, accounts, organizations, services, actions, targets, requesters, maxDuration",
             );
         }
         if object.has_duplicates() {
@@ -135,6 +138,19 @@ impl Reader<'_> {
             self.problem("/id", "an id has 1 to 64 letters, digits, dots, hyphens and underscores");
         }
         id.map(Into::into)
+    }
+
+    /// In seconds. Shorter than any grant can be, it would allow nothing.
+    fn max_duration(&mut self, object: &Object<'_>) -> Option<u64> {
+        if !object.has("maxDuration") {
+            return None;
+        }
+        let text = object.string("maxDuration");
+        let seconds = text.and_then(|text| seconds_of_duration(&text)).filter(|seconds| *seconds >= LEAST_SECONDS);
+        if seconds.is_none() {
+            self.problem("/maxDuration", "a duration is written as in ISO 8601, e.g. PT8H or P30D, and at least PT1M");
+        }
+        seconds
     }
 
     fn list<T>(

@@ -112,6 +112,8 @@ struct About<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     revision_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dry_run: bool,
@@ -192,7 +194,7 @@ impl<'a> Line<'a> {
             door: origin.door.map(|door| door.as_str()),
             requester: origin.requester.as_ref().map(|requester| match requester.id() {
                 Some(id) => cut(case.secrets.hide(id), MOST_VALUE),
-                None => Cow::Borrowed("direct"),
+                None => Cow::Borrowed(requester.word()),
             }),
             operation: case.operation.map(|operation| operation.as_str()),
             asked: None,
@@ -230,6 +232,7 @@ impl<'a> Line<'a> {
             parties: asked.grant().map(Parties::of),
             fingerprint: asked.fingerprint().map(Fingerprint::as_str),
             revision_id: asked.revision_id().map(RevisionId::as_str),
+            expires_at: asked.expiry().map(|expiry| expiry.at().to_rfc_3339()),
             reason: asked.reason().map(|reason| cut(reason, MOST_REASON)),
             dry_run: asked.is_dry_run(),
             takes_back: asked.takes_back(),
@@ -244,6 +247,7 @@ impl<'a> Line<'a> {
             parties: None,
             fingerprint: None,
             revision_id: None,
+            expires_at: None,
             reason: read.reason().map(|reason| cut(reason, MOST_REASON)),
             dry_run: false,
             takes_back: false,

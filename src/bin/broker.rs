@@ -268,7 +268,8 @@ async fn serve(
     eprintln!("  curl -s http://{api_at}/grants -d @events/direct-grant-account.json");
     eprintln!("  aws lambda get-policy --function-name orders --qualifier live --endpoint-url http://{aws_at}");
     tokio::select! {
-        ended = serve::api(stage, api, requester, scene.allowlist_name(report::NAME_OF_EXAMPLES)) => Ok(ended?),
+        ended = serve::api(stage.clone(), api, requester, scene.allowlist_name(report::NAME_OF_EXAMPLES)) => Ok(ended?),
+        ended = serve::schedules(stage) => Ok(ended?),
         () = control_plane.serve(aws) => Ok(()),
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),
     }

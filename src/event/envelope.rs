@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{Door, Doors, Item, Opened, Received, Shape, Wants, door_of};
 use crate::arn::AccountId;
 use crate::error::{Code, Fault};
+use crate::expiry::Moment;
 use crate::json::{self, Object};
 use crate::requester::{Requester, Text};
 use crate::results;
@@ -41,18 +42,21 @@ pub(super) fn http<'a>(event: &Object<'a>) -> Result<Received<'a>, Fault> {
         _ => return Err(Fault::new("", Code::MethodNotAllowed, "a change is asked for with POST, a policy with GET")),
     };
     let requester = identity(&context)?;
+    // REST API and payload 1.0, then payload 2.0.
+    let asked = context.get("requestTimeEpoch").or_else(|| context.get("timeEpoch"));
+    let asked = asked.and_then(|epoch| Moment::of_milliseconds(epoch.get()));
     if reads {
         // What somebody meant to change is not read instead.
         if event.string("body").is_some_and(|body| !body.is_empty()) {
             return Err(Fault::new("", Code::MethodNotAllowed, "a body goes with POST"));
         }
         let wants = if describes { Wants::Description } else { Wants::Request(Cow::Owned(query(event)?)) };
-        return Ok(Received { requester, wants });
+        return Ok(Received { requester, asked, wants });
     }
     let body = event.string("body").unwrap_or_default();
     let encoded = event.get("isBase64Encoded").is_some_and(|value| value.get() == "true");
     let text = if encoded { Cow::Owned(decode(&body)?) } else { body };
-    Ok(Received { requester, wants: Wants::Request(text) })
+    Ok(Received { requester, asked, wants: Wants::Request(text) })
 }
 
 /// The read that a query asks for: the parameters of `GetLayerVersionPolicy` if it names a layer, else
@@ -143,7 +147,15 @@ pub(super) fn event<'a>(event: &Object<'a>) -> Result<Received<'a>, Fault> {
     } else {
         Cow::Borrowed(detail.get())
     };
-    Ok(Received { requester: Requester::EventBridge { account, source }, wants: Wants::Request(text) })
+    let asked = event.string("time").and_then(|time| Moment::parse(&time));
+    Ok(Received { requester: Requester::EventBridge { account, source }, asked, wants: Wants::Request(text) })
+}
+
+/// What a schedule sends. Who made it is not asked: see [`crate::expiry`].
+pub(super) fn scheduled<'a>(event: &Object<'a>) -> Result<Received<'a>, Fault> {
+    refuse_duplicates(event)?;
+    let request = event.get("scheduled").ok_or(Fault::new("", Code::UnknownEvent, "the schedule sends no request"))?;
+    Ok(Received { requester: Requester::Schedule, asked: None, wants: Wants::Request(Cow::Borrowed(request.get())) })
 }
 
 /// What CloudTrail tells of a new layer version, as the request to carry the grants of the last one over.
@@ -190,7 +202,9 @@ pub(super) fn messages<'a>(event: &Object<'a>, doors: &Doors) -> Opened<'a> {
 /// send to the queue could have written that.
 fn message<'a>(record: &Object<'a>) -> Result<Received<'a>, Fault> {
     refuse_duplicates(record)?;
-    let sender = inner(record, "attributes")?.and_then(|attributes| attributes.string("SenderId"));
+    let attributes = inner(record, "attributes")?.unwrap_or_default();
+    let asked = attributes.string("SentTimestamp").and_then(|sent| Moment::of_milliseconds(&sent));
+    let sender = attributes.string("SenderId");
     let sender = sender.and_then(|sender| Text::parse(&sender));
     let sender = sender.ok_or(Fault::new("", Code::Unauthenticated, "the message carries no sender"))?;
     let body = record.string("body").unwrap_or_default();
@@ -210,7 +224,7 @@ fn message<'a>(record: &Object<'a>) -> Result<Received<'a>, Fault> {
         },
         Err(_) => body,
     };
-    Ok(Received { requester: Requester::Sqs(sender), wants: Wants::Request(text) })
+    Ok(Received { requester: Requester::Sqs(sender), asked, wants: Wants::Request(text) })
 }
 
 /// The object inside a member, each of its own members given once.

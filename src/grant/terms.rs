@@ -72,6 +72,11 @@ impl StatementId {
         Self(format!("broker-{}", digest(&parts.join("\n"))).into())
     }
 
+    /// The same with something at its end; what it is made of and how long it may be is its maker's to see to.
+    pub(crate) fn with_ending(&self, ending: &str) -> Self {
+        Self(format!("{}{ending}", self.0).into())
+    }
+
     /// The id as AWS writes it.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_smithy_types::base64;
 use bytes::Bytes;
@@ -24,6 +24,9 @@ use super::explain;
 use super::loopback;
 use super::report::live;
 use super::stage::{FUNCTION_ARN, Stage};
+
+/// How often is looked for what is due.
+const TICK: Duration = Duration::from_secs(1);
 
 /// API Gateway's limit for a request body, in bytes.
 const MOST_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -48,6 +51,25 @@ pub async fn api(
             // A connection that breaks ends here; the broker has recorded what it did.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
         });
+    }
+}
+
+/// Sends the broker what is due, as EventBridge Scheduler does, until the process ends.
+pub async fn schedules(stage: Arc<Stage>) -> std::io::Result<()> {
+    loop {
+        tokio::time::sleep(TICK).await;
+        send_due(&stage, SystemTime::now()).await;
+        for line in stage.audit() {
+            let _ = writeln!(std::io::stdout(), "{line}");
+        }
+    }
+}
+
+/// Sends the broker what is due at a time.
+pub async fn send_due(stage: &Stage, now: SystemTime) {
+    for (i, event) in stage.control_plane.take_due(now).iter().enumerate() {
+        // What it came to is in the audit.
+        let _ = stage.invoke_at(now, &format!("schedule-{}", i + 1), event.as_bytes()).await;
     }
 }
 
@@ -128,6 +150,7 @@ fn unsigned(body: &str) -> Cow<'_, str> {
 fn event(method: &str, path: &str, query: Map<String, Value>, body: &[u8], requester: &str, id: &str) -> Value {
     let account = FUNCTION_ARN.split(':').nth(4);
     let text = std::str::from_utf8(body);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     json!({
         "version": "2.0",
         "routeKey": format!("{method} {path}"),
@@ -141,6 +164,7 @@ fn event(method: &str, path: &str, query: Map<String, Value>, body: &[u8], reque
             "domainName": "localhost",
             "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1" },
             "requestId": id,
+            "timeEpoch": u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             "routeKey": format!("{method} {path}"),
             "stage": "$default"
         },

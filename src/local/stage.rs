@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_lambda::config::Credentials;
 use serde_json::Value;
@@ -21,6 +21,7 @@ use crate::event::{Door, Doors};
 use crate::policy::Timing;
 use crate::reply::Failure;
 use crate::results::{Bus, Results};
+use crate::schedule;
 
 /// The functions and layers that exist in the examples.
 pub const WORLD: &str = include_str!("world.json");
@@ -30,6 +31,9 @@ pub const ALLOWLIST: &str = include_str!("allowlist.json");
 
 /// The ARN under which the broker is invoked here.
 pub const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:permission-broker";
+
+/// The group that schedules are made in here.
+const SCHEDULE_GROUP: &str = "permission-broker";
 
 /// The time an invocation has here, as in the template.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -83,14 +87,20 @@ impl Stage {
 
     /// Hands an event to the broker, as Lambda would.
     pub async fn invoke(&self, request_id: &str, event: &[u8]) -> Result<Box<RawValue>, Failure> {
+        self.invoke_at(SystemTime::now(), request_id, event).await
+    }
+
+    /// The same at a time.
+    pub async fn invoke_at(&self, now: SystemTime, request_id: &str, event: &[u8]) -> Result<Box<RawValue>, Failure> {
         let deadline = Instant::now() + TIMEOUT;
-        self.broker.handle(event, &Invocation { request_id, function_arn: FUNCTION_ARN, deadline }).await
+        self.broker.handle(event, &Invocation { request_id, function_arn: FUNCTION_ARN, deadline, now }).await
     }
 
     /// The same for a person: what each request came to, and its records.
     pub async fn tell(&self, request_id: &str, event: &[u8]) -> Vec<(Box<RawValue>, Vec<String>)> {
         let deadline = Instant::now() + TIMEOUT;
-        let invocation = Invocation { request_id, function_arn: FUNCTION_ARN, deadline };
+        let now = SystemTime::now();
+        let invocation = Invocation { request_id, function_arn: FUNCTION_ARN, deadline, now };
         let mut told = Vec::new();
         self.broker.tell(event, &invocation, |document| told.push((document, self.audit.take()))).await;
         told
@@ -113,11 +123,20 @@ pub async fn broker(control_plane: &ControlPlane, allowlist: &str, audit: Audit)
         problems.iter().map(|problem| format!("allowlist: {problem}")).collect::<Vec<_>>().join("\n")
     };
     let allowlist = Allowlist::parse(allowlist).map_err(problems)?;
-    let client = aws::client_with(&place(control_plane).await?, Connection::new(None)?, credentials());
+    let aws = place(control_plane.add_schedule_group(SCHEDULE_GROUP)).await?;
+    let schedule = schedule::Place {
+        group: SCHEDULE_GROUP.to_owned(),
+        role: "arn:aws:iam::123456789012:role/permission-broker-schedules".to_owned(),
+        dead_letters: None,
+    };
+    let connection = Connection::new(None)?;
+    let schedules = aws::schedules_with(&aws, Some(schedule), &connection, credentials());
+    let client = aws::client_with(&aws, connection, credentials());
     // Nobody else writes to this control plane, so there is nothing to wait for.
     let timing = Timing { settle: Duration::ZERO, ..Timing::DEPLOYED };
     let doors = Doors::new(Door::ALL);
-    Ok(Broker { client, allowlist: allowlist.into(), doors, audit, reads_first: false, results: None, timing })
+    let allowlist = allowlist.into();
+    Ok(Broker { client, allowlist, doors, audit, reads_first: false, results: None, schedules, timing })
 }
 
 /// The way to an event bus of a control plane, for a broker that publishes its results.
@@ -130,7 +149,13 @@ pub async fn results(control_plane: &ControlPlane, bus: &str) -> Result<Results,
 /// Where a control plane is, for every service that it plays.
 async fn place(control_plane: &ControlPlane) -> Result<Aws, Error> {
     let url = Some(control_plane.start().await?);
-    Ok(Aws { region: "us-east-1".to_owned(), endpoint: url.clone(), events_endpoint: url, extra_roots: None })
+    Ok(Aws {
+        region: "us-east-1".to_owned(),
+        endpoint: url.clone(),
+        events_endpoint: url.clone(),
+        schedules_endpoint: url,
+        extra_roots: None,
+    })
 }
 
 /// The control plane looks for a signature, not at it.

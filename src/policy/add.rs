@@ -11,6 +11,7 @@ use crate::error::Code;
 use crate::event::Door;
 use crate::outcome::Outcome;
 use crate::principal::Form;
+use crate::schedule::Bounded;
 use crate::statement::{Found, Statement, dead_principals, find};
 
 /// Adds the statement that an intent stands for.
@@ -18,7 +19,8 @@ use crate::statement::{Found, Statement, dead_principals, find};
 /// With `reads_first` the policy is read before anything is sent: a grant that is there already, that
 /// stands in the way or that does not fit is told without a write. Not so behind the queue, where the settled
 /// read tells the size: a second read would halve what AWS's limit lets through.
-pub(crate) async fn add(client: &Client, intent: &Intent<'_>, budget: Budget, reads_first: bool) -> Written {
+pub(crate) async fn add(client: &Client, bounded: &Bounded<'_>, budget: Budget, reads_first: bool) -> Written {
+    let intent = bounded.intent();
     let expected = Statement::expected(intent.approved());
     let company = intent.door() == Some(Door::Sqs);
     let mut attempt =

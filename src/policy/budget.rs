@@ -70,13 +70,13 @@ impl Budget {
     }
 
     /// The time that a call may take, if there is enough for one.
-    pub(super) fn of_call(self) -> Option<Duration> {
+    pub(crate) fn of_call(self) -> Option<Duration> {
         Some(self.left().min(self.timing.call)).filter(|time| *time >= self.timing.least_call)
     }
 
     /// The pause before try `next`: each is twice the one before it, and spread, so that parallel
     /// sandboxes do not meet again.
-    pub(super) fn pause(self, next: u32) -> Duration {
+    pub(crate) fn pause(self, next: u32) -> Duration {
         let base = self.timing.pause * (1 << next.saturating_sub(2).min(4));
         base + self.timing.pause.mul_f64(fastrand::f64())
     }
@@ -87,7 +87,7 @@ impl Budget {
     }
 
     /// Waits, unless the wait would leave no time for a call.
-    pub(super) async fn wait(self, time: Duration) -> bool {
+    pub(crate) async fn wait(self, time: Duration) -> bool {
         // AWS may ask for any time, so the sum may have no room.
         if time.saturating_add(self.timing.least_call) > self.left() {
             return false;

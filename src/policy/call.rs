@@ -28,12 +28,12 @@ use crate::resource::Qualifier;
 use crate::revoke::Revoke;
 
 /// An answer, and what of it the audit shows.
-pub(super) struct Answer<T> {
-    pub(super) result: Result<T, Failure>,
+pub(crate) struct Answer<T> {
+    pub(crate) result: Result<T, Failure>,
     /// `201`, `409 ResourceConflictException`, `timeout`, ...
-    pub(super) seen: String,
-    pub(super) request_id: Option<String>,
-    pub(super) aws_code: Option<String>,
+    pub(crate) seen: String,
+    pub(crate) request_id: Option<String>,
+    pub(crate) aws_code: Option<String>,
     /// What AWS's text says beyond its code, where that is known.
     pub(super) hint: Option<Hint>,
 }
@@ -64,7 +64,7 @@ impl Hint {
 
 /// What a refusal or a silence means for the grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// AWS has not seen the request.
     NotSent,
     /// AWS may have carried it out.
@@ -197,7 +197,7 @@ impl Intercept for StatusKept {
 ///
 /// Only the documented status is a success. Another 2xx may be that of a request which AWS has only taken in, or of a
 /// proxy, so it leaves open what became of the call.
-async fn answer<T, O: RequestId, E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(
+pub(crate) async fn answer<T, O: RequestId, E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(
     time: Duration,
     success: u16,
     send: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,

@@ -5,6 +5,7 @@ use serde_json::{Map, json};
 use super::{Party, Statement, TOKEN_KEY};
 use crate::asked::Given;
 use crate::error::{Code, Fault};
+use crate::expiry::Expiry;
 use crate::grant::{Fingerprint, Grant, StatementId};
 use crate::request::Request;
 
@@ -19,10 +20,16 @@ impl Statement {
 
     /// The grant of what this statement gives on one target, on another one: under the same id unless that was
     /// derived.
-    pub(crate) fn carried(&self, from: &str, to: &Given) -> Result<Grant, Vec<Fault>> {
+    ///
+    /// What was given until a time ends on the new one at the same time.
+    pub(crate) fn carried(&self, from: &str, to: &Given, until: Option<(&str, Expiry)>) -> Result<Grant, Vec<Fault>> {
         let grant = self.as_grant(to, from)?;
-        let derived = self.sid.strip_prefix("broker-").is_some_and(|hex| hex.len() == Fingerprint::CHARS);
-        match StatementId::parse(&self.sid) {
+        let (sid, grant) = match until {
+            Some((base, expiry)) => (base, grant.ending(expiry)),
+            None => (self.sid.as_str(), grant),
+        };
+        let derived = sid.strip_prefix("broker-").is_some_and(|hex| hex.len() == Fingerprint::CHARS);
+        match StatementId::parse(sid) {
             Ok(id) if !derived => Ok(grant.under(id)),
             _ => Ok(grant),
         }

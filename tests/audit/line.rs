@@ -86,7 +86,7 @@ fn request(random: &mut fastrand::Rng) -> (Vec<u8>, Option<String>) {
             event["source"] = hostile(random, 20).into();
         }
         Door::Sqs => event["Records"][0]["messageId"] = hostile(random, 1100).into(),
-        Door::Direct => {}
+        Door::Direct | Door::Schedule => {}
     }
     (event.to_string().into_bytes(), Some(reason))
 }
@@ -101,7 +101,8 @@ async fn random_hostile_requests_leave_lines_that_parse_to_what_was_sent() {
         let (event, reason) = request(&mut random);
         let id = hostile(&mut random, 300);
         let deadline = tokio::time::Instant::now() + Duration::from_secs(15);
-        let invocation = Invocation { request_id: &id, function_arn: FUNCTION_ARN, deadline };
+        let invocation =
+            Invocation { request_id: &id, function_arn: FUNCTION_ARN, deadline, now: std::time::SystemTime::now() };
         Reply::of(scene.broker.handle(&event, &invocation).await);
         let text = scene.sink.take_text();
         for record in check(&text, &(seed, i)) {
@@ -165,7 +166,8 @@ async fn the_longest_record_fits() {
         event["requestContext"]["authorizer"] = json!({ "jwt": { "claims": { "iss": longest, "sub": longest } } });
         let id = "\u{1f980}".repeat(1000);
         let deadline = tokio::time::Instant::now() + Duration::from_secs(15);
-        let invocation = Invocation { request_id: &id, function_arn: FUNCTION_ARN, deadline };
+        let invocation =
+            Invocation { request_id: &id, function_arn: FUNCTION_ARN, deadline, now: std::time::SystemTime::now() };
         Reply::of(broker.handle(event.to_string().as_bytes(), &invocation).await);
         let text = sink.take_text();
         assert_eq!(check(&text, &"the longest").len(), records, "{text}");

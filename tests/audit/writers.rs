@@ -45,7 +45,12 @@ fn the_lines_of_eight_writers_never_mix() {
                 let reason = format!("{writer}-{i} {}", "x".repeat(i % 400));
                 let event = with(grant(json!({ "Principal": "*" })), json!({ "reason": reason })).to_string();
                 let deadline = tokio::time::Instant::now() + Duration::from_secs(15);
-                let invocation = Invocation { request_id: "r", function_arn: FUNCTION_ARN, deadline };
+                let invocation = Invocation {
+                    request_id: "r",
+                    function_arn: FUNCTION_ARN,
+                    deadline,
+                    now: std::time::SystemTime::now(),
+                };
                 broker.handle(event.as_bytes(), &invocation).await.unwrap();
             }
         });

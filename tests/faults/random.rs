@@ -179,14 +179,16 @@ fn operations(asked: &Asked) -> &'static [Operation] {
     }
 }
 
-/// Brings one delivery's worth of trouble; says after what time it is cut off, if it is.
-fn trouble(random: &mut Rng, scene: &Scene, operations: &[Operation]) -> Option<Duration> {
+/// Brings one delivery's worth of trouble; says whether parallel writes are lost, and after what time it is cut
+/// off, if it is.
+fn trouble(random: &mut Rng, scene: &Scene, operations: &[Operation]) -> (bool, Option<Duration>) {
     scene.plane.clear_faults();
     for _ in 0..random.u8(0..5) {
         scene.plane.inject(fault(random, operations));
     }
     let window = Duration::from_millis(random.u64(0..3));
-    scene.plane.concurrent_updates(match random.u8(0..3) {
+    let parallel = random.u8(0..3);
+    scene.plane.concurrent_updates(match parallel {
         0 => ConcurrentUpdates::Serialise,
         1 => ConcurrentUpdates::Refuse { window },
         _ => ConcurrentUpdates::LoseSilently { window },
@@ -198,7 +200,7 @@ fn trouble(random: &mut Rng, scene: &Scene, operations: &[Operation]) -> Option<
         _ => Fate::Written,
     };
     scene.sink.next((0..6).map(|_| fate(random)).collect::<Vec<_>>());
-    (random.u8(0..6) == 0).then(|| Duration::from_millis(random.u64(0..30)))
+    (parallel == 2, (random.u8(0..6) == 0).then(|| Duration::from_millis(random.u64(0..30))))
 }
 
 /// One schedule; gives what was asked for and how it ended.
@@ -214,7 +216,8 @@ async fn play(seed: u64) -> (String, String) {
     let operations = operations(&asked);
     let mut event = Event::new(scene, DOORS[random.usize(..DOORS.len())], asked);
     for _ in 0..random.u8(1..4) {
-        let cut_off = trouble(random, &event.scene, operations);
+        let (loses, cut_off) = trouble(random, &event.scene, operations);
+        event.loses |= loses;
         if let Ending::Done(word) = event.deliver(cut_off).await {
             // What AWS itself made final, or the fault that looked like it.
             return (operation, word);

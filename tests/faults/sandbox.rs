@@ -105,7 +105,8 @@ fn a_blocked_audit_blocks_the_call() {
             let broker = stage::broker(&in_thread, ALLOWLIST, audit).await.unwrap();
             let event = door::event(Door::Direct, &grant(json!({})));
             let deadline = tokio::time::Instant::now() + Duration::from_secs(15);
-            let invocation = Invocation { request_id: "r", function_arn: FUNCTION_ARN, deadline };
+            let invocation =
+                Invocation { request_id: "r", function_arn: FUNCTION_ARN, deadline, now: std::time::SystemTime::now() };
             Reply::of(broker.handle(&event, &invocation).await)
         })
     });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
@@ -52,7 +52,8 @@ async fn until_done(stage: &Stage, event: &[u8], in_flight: impl Fn() -> usize) 
     let mut first = None;
     loop {
         let deadline = Instant::now() + PATIENT.grant;
-        let invocation = Invocation { request_id: "request-1", function_arn: FUNCTION_ARN, deadline };
+        let invocation =
+            Invocation { request_id: "request-1", function_arn: FUNCTION_ARN, deadline, now: SystemTime::now() };
         let reply = Reply::of(stage.broker.handle(event, &invocation).await);
         let first = *first.get_or_insert_with(&in_flight);
         let records: Vec<Value> = stage.audit().iter().map(|line| parsed(line)).collect();

@@ -1,5 +1,5 @@
-//! Random lives: grants, revokes, function URLs, redeliveries and failures in any order, against a small
-//! model that knows nothing of the broker. It keeps, for each statement id, the meanings that may stand
+//! Random lives: grants, revokes, function URLs, grants that end, time that passes, schedules that are lost,
+//! redeliveries and failures in any order, against a small model that knows nothing of the broker. It keeps, for each statement id, the meanings that may stand
 //! there; a reply narrows them down to one, and the policy at the end has to be one of them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +10,7 @@ use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Opera
 use permission_broker::policy::Timing;
 use serde_json::{Value, json};
 
+use super::expiry::at;
 use super::{ORDERS, beside, revoke, word};
 use crate::support::door::{self, DOORS};
 use crate::support::{Door, Fate, QUICK, Reply, Scene, cases, grant, seed};
@@ -67,19 +68,28 @@ enum Asked {
     /// With the fingerprint of a meaning, or without.
     Revoke(&'static str, Option<Meaning>),
     Url(&'static str),
+    /// What a schedule sends.
+    Expire(String),
+    Sweep,
 }
 
-const IDS: [&str; 3] = ["a", "u", "u-invoke"];
+/// The id of the grant `t` until six o'clock.
+const TIMED: &str = "t-until-20260302T180000Z-04fc36c3";
+
+const SIX: &str = "2026-03-02T18:00:00Z";
+
+const IDS: [&str; 4] = ["a", "u", "u-invoke", TIMED];
 
 fn asked(random: &mut Rng) -> Asked {
     let account = ACCOUNTS[random.usize(..2)];
-    let meanings = [(INVOKE, account), (URL, account), (VIA_URL, account)];
-    let sid = IDS[random.usize(..3)];
+    let meanings = [(INVOKE, account), (URL, account), (VIA_URL, account), (INVOKE, account)];
+    let sid = IDS[random.usize(..4)];
     let of_sid = meanings[IDS.iter().position(|id| *id == sid).unwrap()];
-    match random.u8(0..8) {
+    match random.u8(0..9) {
         0..=2 => Asked::Grant(sid, if random.bool() { of_sid } else { (INVOKE, account) }),
         3 => Asked::Revoke(sid, None),
         4 | 5 => Asked::Revoke(sid, Some(of_sid)),
+        8 => Asked::Sweep,
         _ => Asked::Url(account),
     }
 }
@@ -90,7 +100,8 @@ fn granting(sid: &str, meaning: Meaning) -> Value {
         VIA_URL => json!({ "InvokedViaFunctionUrl": true }),
         _ => json!({}),
     };
-    let request = grant(json!({ "StatementId": sid, "Principal": meaning.1 }));
+    let (sid, end) = if sid == TIMED { ("t", json!({ "expiresAt": SIX })) } else { (sid, json!({})) };
+    let request = beside(grant(json!({ "StatementId": sid, "Principal": meaning.1 })), end);
     let parameters = crate::support::with(request["parameters"].clone(), more);
     beside(request, json!({ "parameters": parameters }))
 }
@@ -104,6 +115,7 @@ async fn fingerprints() -> BTreeMap<(&'static str, Meaning), String> {
             for action in [INVOKE, URL, VIA_URL] {
                 let dry = beside(granting(sid, (action, account)), json!({ "dryRun": true }));
                 let reply = scene.ask(Door::Direct, &dry).await;
+                assert_eq!(reply.document["statementId"], sid);
                 known.insert((sid, (action, account)), reply.document["fingerprint"].as_str().unwrap().to_owned());
             }
         }
@@ -121,6 +133,8 @@ fn request(asked: &Asked, fingerprints: &BTreeMap<(&'static str, Meaning), Strin
         Asked::Url(account) => json!({ "operation": "GrantFunctionUrl", "parameters": {
             "FunctionName": "orders", "StatementId": "u", "Principal": account, "FunctionUrlAuthType": "AWS_IAM",
         } }),
+        Asked::Sweep => json!({ "operation": "Sweep", "parameters": { "Targets": ["function:orders"] } }),
+        Asked::Expire(event) => serde_json::from_str::<Value>(event).unwrap()["scheduled"].clone(),
     }
 }
 
@@ -152,7 +166,9 @@ fn fault(random: &mut Rng) -> Fault {
         _ => Fault::new(FaultKind::TruncatedBody),
     };
     let fault = fault.times(random.usize(1..4));
-    match random.u8(0..4) {
+    match random.u8(0..6) {
+        4 => fault.on(Operation::CreateSchedule),
+        5 => fault.on(Operation::GetSchedule),
         0 => fault.on(Operation::GetPolicy),
         1 => fault.on(Operation::RemovePermission),
         _ => fault.on(Operation::AddPermission),
@@ -165,11 +181,13 @@ fn learn(model: &mut Model, asked: &Asked, records: &[Value]) {
         Asked::Grant(_, meaning) => *meaning,
         Asked::Revoke(_, named) => named.unwrap_or((INVOKE, ACCOUNTS[0])),
         Asked::Url(account) => (if sid == "u" { URL } else { VIA_URL }, *account),
+        Asked::Expire(_) | Asked::Sweep => (INVOKE, ACCOUNTS[0]),
     };
     for (i, record) in records.iter().enumerate() {
         let Some(sid) = IDS.into_iter().find(|id| record["statementId"] == *id) else { continue };
         let back = record["takesBack"] == true;
-        let removes = back || matches!(asked, Asked::Revoke(..));
+        let ends = matches!(asked, Asked::Expire(_) | Asked::Sweep);
+        let removes = back || ends || matches!(asked, Asked::Revoke(..));
         let named = matches!(asked, Asked::Revoke(_, Some(_))) || back;
         let meaning = meaning_of(sid);
         if record["record"] == "intent" {
@@ -184,10 +202,12 @@ fn learn(model: &mut Model, asked: &Asked, records: &[Value]) {
             ("already_granted", _) => model.is(sid, Some(meaning), false),
             ("revoked", _) => model.is(sid, None, true),
             ("already_revoked", _) => model.is(sid, None, false),
+            ("statement_conflict", _) if ends => model.is_another(sid, None),
             ("statement_conflict", _) => model.is_another(sid, Some(meaning)),
             // Refused, or not sent: nothing has changed.
             (
-                "rejected_by_aws" | "throttled" | "unavailable" | "access_denied" | "timed_out" | "target_not_found",
+                "rejected_by_aws" | "throttled" | "unavailable" | "access_denied" | "timed_out" | "target_not_found"
+                | "not_scheduled" | "schedule_refused" | "not_due",
                 _,
             ) => {}
             ("outcome_unknown", _) => open(model, sid, meaning, removes, named),
@@ -223,53 +243,125 @@ fn check(scene: &Scene, model: &mut Model, asked: &Asked, reply: &Reply) {
             assert!(stands("u", (URL, account)) && stands("u-invoke", (VIA_URL, account)));
         }
         ("revoked" | "already_revoked", Asked::Revoke(sid, _)) => assert!(!standing.contains_key(*sid)),
+        ("revoked" | "already_revoked", Asked::Expire(_)) => assert!(!standing.contains_key(TIMED)),
+        ("revoked" | "already_revoked", Asked::Sweep) => {
+            assert!(scene.now < at(SIX) || !standing.contains_key(TIMED), "swept, and still there");
+        }
         ("granted" | "already_granted" | "revoked" | "already_revoked", _) => panic!("{}", reply.document),
         _ => {}
     }
 }
 
-/// One life: some requests, each delivered until it is done or given up, some delivered once more much later.
-async fn play(seed: u64, fingerprints: &BTreeMap<(&'static str, Meaning), String>) -> Vec<String> {
-    let random = &mut Rng::with_seed(seed);
-    let mut scene = Scene::new().await;
-    scene.broker.timing = TIMING;
-    scene.broker.reads_first = random.bool();
-    let mut model = Model::default();
-    let mut words = Vec::new();
-    let mut earlier: Vec<(Asked, Door)> = Vec::new();
-    for _ in 0..random.usize(3..9) {
-        let again = (!earlier.is_empty() && random.u8(0..4) == 0).then(|| random.usize(..earlier.len()));
-        let (asked, door) = match again {
-            Some(i) => earlier.remove(i),
-            None => (asked(random), DOORS[random.usize(..4)]),
+/// One life: some requests, each delivered until it is done or given up, some delivered once more much later. Time
+/// passes meanwhile, and schedules send what they were made for, unless they are lost.
+struct Life<'a> {
+    random: Rng,
+    scene: Scene,
+    model: Model,
+    fingerprints: &'a BTreeMap<(&'static str, Meaning), String>,
+    /// Whether a schedule was lost, or what it sent.
+    lost: bool,
+    words: Vec<String>,
+}
+
+impl Life<'_> {
+    /// Delivers one request until it is done, or given up.
+    async fn deliver(&mut self, asked: &Asked, door: Door, faults: bool) {
+        let event = match asked {
+            Asked::Expire(event) => event.clone().into_bytes(),
+            Asked::Sweep => door::event(Door::Schedule, &request(asked, self.fingerprints)),
+            _ => door::event(door, &request(asked, self.fingerprints)),
         };
-        let event = door::event(door, &request(&asked, fingerprints));
         for delivery in 0..4 {
-            scene.plane.clear_faults();
-            if delivery < 3 && random.bool() {
-                for _ in 0..random.u8(1..4) {
-                    scene.plane.inject(fault(random));
-                }
-            }
-            let fates = [Fate::Failed, Fate::Torn, Fate::NotFlushed];
-            if delivery < 3 && random.u8(0..6) == 0 {
-                let at = random.usize(0..5);
-                scene.sink.next([Fate::Written; 5].into_iter().take(at).chain([fates[random.usize(..3)]]));
-            } else {
-                scene.sink.next([]);
-            }
-            let reply = scene.invoke(&event).await;
-            let records = scene.records();
-            learn(&mut model, &asked, &records);
-            check(&scene, &mut model, &asked, &reply);
+            self.trouble(faults && delivery < 3);
+            let reply = self.scene.invoke(&event).await;
+            let records = self.scene.records();
+            learn(&mut self.model, asked, &records);
+            check(&self.scene, &mut self.model, asked, &reply);
+            self.check_ends();
             if !reply.comes_again() {
-                words.push(word(records.last().unwrap()).to_owned());
+                self.words.push(word(records.last().unwrap()).to_owned());
                 break;
             }
         }
-        earlier.push((asked, door));
     }
-    words
+
+    /// What goes wrong with the next delivery.
+    fn trouble(&mut self, some: bool) {
+        let random = &mut self.random;
+        self.scene.plane.clear_faults();
+        if some && random.bool() {
+            for _ in 0..random.u8(1..4) {
+                self.scene.plane.inject(fault(random));
+            }
+        }
+        let fates = [Fate::Failed, Fate::Torn, Fate::NotFlushed];
+        if some && random.u8(0..6) == 0 {
+            let at = random.usize(0..5);
+            self.scene.sink.next([Fate::Written; 5].into_iter().take(at).chain([fates[random.usize(..3)]]));
+        } else {
+            self.scene.sink.next([]);
+        }
+    }
+
+    /// A timed grant that stands has a schedule of its own, unless somebody took it away.
+    fn check_ends(&self) {
+        let standing = standing(&self.scene);
+        let Some((action, account)) = standing.get(TIMED).filter(|_| !self.lost && self.scene.now < at(SIX)) else {
+            return;
+        };
+        let of = |(sid, meaning): &(&str, Meaning)| *sid == TIMED && (meaning.0, meaning.1) == (action, account);
+        let (_, fingerprint) = self.fingerprints.iter().find(|(key, _)| of(key)).expect("a meaning that was granted");
+        let schedules = self.scene.plane.schedules();
+        let ends = schedules.iter().any(|(_, schedule)| schedule.target.to_string().contains(fingerprint));
+        assert!(ends, "a timed grant without a schedule");
+    }
+
+    /// Some hours pass; what is due is what comes next.
+    fn pass(&mut self, hours: u64) -> Vec<Asked> {
+        self.scene.now += Duration::from_secs(hours * 3600);
+        let due = self.scene.plane.take_due(self.scene.now);
+        let (kept, lost): (Vec<_>, Vec<_>) = due.into_iter().partition(|_| self.random.u8(0..6) != 0);
+        self.lost |= !lost.is_empty();
+        kept.into_iter().map(Asked::Expire).collect()
+    }
+}
+
+async fn play(seed: u64, fingerprints: &BTreeMap<(&'static str, Meaning), String>) -> Vec<String> {
+    let mut random = Rng::with_seed(seed);
+    let mut scene = Scene::new().await;
+    scene.broker.timing = TIMING;
+    scene.broker.reads_first = random.bool();
+    let (model, words) = (Model::default(), Vec::new());
+    let mut life = Life { random, scene, model, fingerprints, lost: false, words };
+    let mut earlier: Vec<(Asked, Door)> = Vec::new();
+    for _ in 0..life.random.usize(3..9) {
+        let again = (!earlier.is_empty() && life.random.u8(0..4) == 0).then(|| life.random.usize(..earlier.len()));
+        let (asked, door) = match again {
+            Some(i) => earlier.remove(i),
+            None => (asked(&mut life.random), DOORS[life.random.usize(..4)]),
+        };
+        life.deliver(&asked, door, true).await;
+        earlier.push((asked, door));
+        if life.random.u8(0..8) == 0
+            && let Some((key, _)) = life.scene.plane.schedules().pop()
+        {
+            life.scene.plane.put_schedule(&key, None);
+            life.lost = true;
+        }
+        let hours = life.random.u64(0..6);
+        for expire in life.pass(hours) {
+            life.deliver(&expire, Door::Schedule, true).await;
+            earlier.push((expire, Door::Schedule));
+        }
+    }
+    // In the end, whatever was lost: once the time has passed, a sweep leaves nothing that should have ended.
+    for expire in life.pass(12) {
+        life.deliver(&expire, Door::Schedule, false).await;
+    }
+    life.deliver(&Asked::Sweep, Door::Schedule, false).await;
+    assert!(!standing(&life.scene).contains_key(TIMED), "a timed grant has lasted");
+    life.words
 }
 
 #[tokio::test]
@@ -295,7 +387,7 @@ async fn no_life_ends_otherwise_than_the_model_says() {
         ended.unwrap().into_iter().for_each(|word| *endings.entry(word).or_default() += 1);
     }
     println!("{count} lives in {:.1} s: {endings:?}", start.elapsed().as_secs_f64());
-    for word in ["granted", "already_granted", "revoked", "already_revoked", "statement_conflict"] {
+    for word in ["granted", "already_granted", "revoked", "already_revoked", "statement_conflict", "invalid_expiry"] {
         assert!(endings.contains_key(word), "{word}");
     }
 }

@@ -72,8 +72,11 @@ fn datum(line: &Value, set: &Value, metric: &Value) -> Datum {
 fn values(dimension: &str) -> Vec<&'static str> {
     match dimension {
         "outcome" => Outcome::ALL.map(Outcome::as_str).to_vec(),
-        "operation" => request::Operation::ALL.map(request::Operation::as_str).to_vec(),
-        "door" => Door::ALL.map(Door::as_str).to_vec(),
+        "operation" => {
+            let all = request::Operation::ALL.iter().chain(&request::Operation::SCHEDULED);
+            all.map(|operation| operation.as_str()).collect()
+        }
+        "door" => Door::ALL.into_iter().chain([Door::Schedule]).map(Door::as_str).collect(),
         "code" => Code::ALL.iter().map(|code| code.as_str()).collect(),
         other => panic!("no dimension: {other}"),
     }

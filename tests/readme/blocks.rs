@@ -48,7 +48,7 @@ fn every_block_is_of_a_kind_that_is_tested() {
     assert_eq!(count("json") + count("sh") + count("text") + count("insights"), all_blocks().len());
     let kinds = [Kind::Request, Kind::Revoke, Kind::Allowlist, Kind::Reply, Kind::Audit, Kind::IamPolicy];
     let counts = kinds.into_iter().chain([Kind::Entries, Kind::Settings]).map(|kind| of_kind(kind).len());
-    assert_eq!(counts.collect::<Vec<_>>(), [3, 1, 2, 2, 1, 1, 1, 1]);
+    assert_eq!(counts.collect::<Vec<_>>(), [4, 1, 2, 2, 1, 1, 1, 1]);
     assert_eq!(count("text"), 2);
 }
 

@@ -8,6 +8,7 @@ use permission_broker::arn::SourceArn;
 use permission_broker::config::Config;
 use permission_broker::error::{Code, Delivery};
 use permission_broker::event::Door;
+use permission_broker::expiry::{ENDING_CHARS, LEAST_SECONDS};
 use permission_broker::grant::{Action, EventSourceToken, RevisionId, StatementId};
 use permission_broker::local::stage::{Stage, results};
 use permission_broker::outcome::Outcome;
@@ -243,6 +244,8 @@ fn the_limits_are_those_of_the_code() {
         ("qualifier", characters(Qualifier::MOST_CHARS)),
         ("layer name without the ARN", characters(LayerVersion::MOST_NAME_CHARS)),
         ("statement id", characters(StatementId::MOST_CHARS)),
+        ("statement id of a grant that ends", characters(StatementId::MOST_CHARS - ENDING_CHARS)),
+        ("shortest grant that ends", format!("{LEAST_SECONDS} seconds")),
         ("action", characters(Action::MOST_CHARS)),
         ("principal", characters(Principal::MOST_CHARS)),
         ("source ARN", characters(SourceArn::MOST_CHARS)),

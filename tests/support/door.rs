@@ -49,6 +49,7 @@ pub(crate) fn event(door: Door, request: &Value) -> Vec<u8> {
             "requestContext": {
                 "http": { "method": "POST" },
                 "requestId": "api-1",
+                "timeEpoch": 1_772_442_922_123_u64,
                 "authorizer": { "iam": { "userArn": "arn:aws:iam::123456789012:user/ci" } },
             },
             "body": request.to_string(),
@@ -60,9 +61,11 @@ pub(crate) fn event(door: Door, request: &Value) -> Vec<u8> {
             "detail-type": "Grant Requested",
             "source": "com.example.onboarding",
             "account": "123456789012",
+            "time": "2026-03-02T09:15:22Z",
             "detail": request,
         }),
         Door::Sqs => messages(&[request.to_string()]),
+        Door::Schedule => json!({ "executionId": "execution-1", "scheduled": request }),
     }
     .to_string()
     .into_bytes()
@@ -74,7 +77,7 @@ pub(crate) fn messages(bodies: &[String]) -> Value {
         json!({
             "messageId": format!("message-{i}"),
             "eventSource": "aws:sqs",
-            "attributes": { "SenderId": "AROADBQP57FF2AEXAMPLE:onboarding" },
+            "attributes": { "SenderId": "AROADBQP57FF2AEXAMPLE:onboarding", "SentTimestamp": "1772442922123" },
             "body": body,
         })
     });

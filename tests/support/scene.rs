@@ -1,6 +1,6 @@
 //! A broker with everything around it in the hands of a test.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use permission_broker::audit::Audit;
 use permission_broker::broker::{Broker, Invocation};
@@ -33,6 +33,8 @@ pub(crate) struct Scene {
     pub(crate) broker: Broker,
     pub(crate) plane: ControlPlane,
     pub(crate) sink: Sink,
+    /// What the time is.
+    pub(crate) now: SystemTime,
 }
 
 impl Scene {
@@ -45,7 +47,8 @@ impl Scene {
         let sink = Sink::new(&plane);
         let mut broker = stage::broker(&plane, ALLOWLIST, Audit::new(sink.clone())).await.unwrap();
         broker.timing = QUICK;
-        Self { broker, plane, sink }
+        // 2026-03-02T09:15:22Z, when the envelopes of `door` were stamped.
+        Self { broker, plane, sink, now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_772_442_922) }
     }
 
     /// Hands a whole event to the broker.
@@ -56,7 +59,7 @@ impl Scene {
     /// The same, in an invocation that ends so soon.
     pub(crate) async fn invoke_within(&self, event: &[u8], left: Duration) -> Reply {
         let deadline = Instant::now() + left;
-        let invocation = Invocation { request_id: "request-1", function_arn: FUNCTION_ARN, deadline };
+        let invocation = Invocation { request_id: "request-1", function_arn: FUNCTION_ARN, deadline, now: self.now };
         Reply::of(self.broker.handle(event, &invocation).await)
     }
 
@@ -90,6 +93,9 @@ fn operations(plane: &ControlPlane) -> Vec<&'static str> {
         Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy) => "read",
         Some(Operation::RemovePermission | Operation::RemoveLayerVersionPermission) => "remove",
         Some(Operation::PutEvents) => "put",
+        Some(Operation::CreateSchedule) => "schedule",
+        Some(Operation::GetSchedule) => "schedule-read",
+        Some(Operation::DeleteSchedule) => "schedule-delete",
         _ => "other",
     };
     plane.calls().iter().map(|call| name(call.operation)).collect()

@@ -181,6 +181,19 @@ async fn the_filters_match_the_lines_that_they_are_for() {
         ("statement_differs", Some(stored_publicly), None),
     ];
     let mut met = BTreeSet::new();
+    // A schedule that AWS refuses.
+    let refused = FaultKind::Answer {
+        status: 400,
+        error_type: Some("ValidationException".to_owned()),
+        headers: Vec::new(),
+        body: "{}".to_owned(),
+    };
+    let stage = Stage::examples().await.expect("the examples");
+    stage.control_plane.inject(Fault::new(refused).on(Operation::CreateSchedule));
+    let timed = GRANT.replacen('{', r#"{"expiresAt":"2099-12-31T18:00:00Z","#, 1);
+    drop(stage.invoke("id-1", timed.as_bytes()).await);
+    let line: Value = serde_json::from_str(&stage.audit()[1]).expect("a line is JSON");
+    assert!(matches(&outcomes, &line) && met.insert("schedule_refused"), "{line}");
     for (code, fault, error) in cases {
         let lines = lines(fault, error).await;
         let found: Vec<&Value> = lines.iter().filter(|line| matches(&outcomes, line)).collect();
@@ -191,7 +204,7 @@ async fn the_filters_match_the_lines_that_they_are_for() {
     // An invocation that names no function stands for the broker's own defects.
     let stage = Stage::examples().await.expect("the examples");
     let deadline = tokio::time::Instant::now() + Duration::from_secs(15);
-    let invocation = Invocation { request_id: "id-1", function_arn: "", deadline };
+    let invocation = Invocation { request_id: "id-1", function_arn: "", deadline, now: std::time::SystemTime::now() };
     drop(stage.broker.handle(GRANT.as_bytes(), &invocation).await);
     let line: Value = serde_json::from_str(&stage.audit()[0]).expect("a line is JSON");
     assert!(matches(&outcomes, &line) && met.insert("internal"), "{line}");

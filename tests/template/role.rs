@@ -23,6 +23,7 @@ const EVERYTHING: &Setting = &[
     ("TargetLayers", "shared-*"),
     ("ResultBus", "outcomes"),
     ("Tracing", "on"),
+    ("TimedGrants", "true"),
 ];
 
 /// Every setting of the four switches that matter to grants, with traces in half of them.
@@ -31,13 +32,14 @@ fn settings() -> Vec<Vec<(&'static str, &'static str)>> {
     for principals in ["", "210987654321,s3.amazonaws.com"] {
         for organizations in ["false", "true"] {
             for layers in ["false", "true"] {
-                for bus in ["", "outcomes"] {
+                for (bus, timed) in [("", "false"), ("", "true"), ("outcomes", "false"), ("outcomes", "true")] {
                     settings.push(vec![
                         ("AllowedPrincipals", principals),
                         ("OrganizationGrants", organizations),
                         ("LayerGrants", layers),
                         ("ResultBus", bus),
                         ("Tracing", if layers == "true" { "on" } else { "off" }),
+                        ("TimedGrants", timed),
                     ]);
                 }
             }
@@ -97,6 +99,11 @@ fn nothing_is_allowed_that_the_broker_does_not_need() {
             "lambda:AddLayerVersionPermission lambda:RemoveLayerVersionPermission lambda:GetLayerVersionPolicy",
             json!(format!("{OWN}:layer:shared-*:*")),
         ),
+        (
+            "scheduler:CreateSchedule scheduler:GetSchedule",
+            json!("arn:aws:scheduler:us-east-1:123456789012:schedule/broker/*"),
+        ),
+        ("iam:PassRole", json!("<ScheduleRole.Arn>")),
     ];
     let allowed = statements(EVERYTHING, "Allow");
     let found: Vec<(String, Value)> = allowed
@@ -122,7 +129,8 @@ fn no_allow_reaches_everything() {
         for statement in statements(&setting, "Allow").into_iter().filter(|it| it["Sid"] != "SendTraces") {
             for resource in texts(&statement["Resource"]) {
                 assert_ne!(resource, "*", "{statement}");
-                let own = resource.replace(":events:", ":lambda:").starts_with(&format!("{OWN}:"));
+                let place = resource.replace(":events:", ":lambda:").replace(":scheduler:", ":lambda:");
+                let own = place.starts_with(&format!("{OWN}:"));
                 let own = own || resource.starts_with('<');
                 assert!(own, "of this account and region: {statement}");
             }
@@ -222,6 +230,8 @@ fn some_things_are_denied_whatever_else_is_allowed() {
         let every_write = ["Add", "Remove"]
             .into_iter()
             .flat_map(|verb| [format!("lambda:{verb}Permission"), format!("lambda:{verb}LayerVersionPermission")]);
+        let timed = setting.contains(&("TimedGrants", "true")).then(|| "scheduler:CreateSchedule".to_owned());
+        let every_write = every_write.chain(timed);
         assert_eq!(texts(&elsewhere["Action"]), every_write.collect::<Vec<_>>());
 
         let open_url = deny(&denied, "NeverAnOpenUrl").expect("a Deny on open function URLs");
@@ -251,5 +261,39 @@ fn everything_else_is_denied() {
         // Without a principal there is no Allow for it, which denies it as well.
         needed.insert("lambda:AddPermission");
         assert_eq!(texts(&rest["NotAction"]).into_iter().collect::<BTreeSet<_>>(), needed, "{setting:?}");
+    }
+}
+
+/// What is scheduled cannot be unscheduled by the broker, and its role goes to Scheduler and nobody else.
+#[test]
+fn schedules_are_made_in_one_group_and_by_one_role() {
+    for setting in settings() {
+        let timed = setting.contains(&("TimedGrants", "true"));
+        let allowed = statements(&setting, "Allow");
+        let actions = actions(&allowed);
+        assert_eq!(actions.contains("scheduler:CreateSchedule"), timed, "{setting:?}");
+        assert!(!actions.iter().any(|action| action.contains("DeleteSchedule") || action.contains("UpdateSchedule")));
+        let passes = allowed.iter().find(|it| it["Action"] == "iam:PassRole");
+        assert_eq!(passes.is_some(), timed);
+        let stack = Deployment::with(&setting);
+        let kinds = ["AWS::Scheduler::ScheduleGroup", "AWS::Scheduler::Schedule"];
+        assert!(kinds.iter().all(|kind| stack.of_type(kind).len() == usize::from(timed)));
+        assert_eq!(stack.of_type("AWS::IAM::Role").len(), 1 + usize::from(timed));
+        let Some(passes) = passes else { continue };
+        assert_eq!(passes["Condition"], json!({"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}));
+        let role = stack.properties("ScheduleRole");
+        let trust = &role["AssumeRolePolicyDocument"]["Statement"];
+        assert_eq!(trust.as_array().map(Vec::len), Some(1));
+        assert_eq!(trust[0]["Principal"], json!({"Service": "scheduler.amazonaws.com"}));
+        let group = "arn:aws:scheduler:us-east-1:123456789012:schedule-group/broker";
+        let only = json!({"StringEquals": {"aws:SourceAccount": "123456789012", "aws:SourceArn": group}});
+        assert_eq!(trust[0]["Condition"], only);
+        let may = role["Policies"][0]["PolicyDocument"]["Statement"].as_array().expect("statements").iter();
+        let may: Vec<_> = may.map(|it| (&it["Action"], &it["Resource"])).collect();
+        let broker = json!(format!("{OWN}:function:broker"));
+        let wanted =
+            [(json!("lambda:InvokeFunction"), broker), (json!("sqs:SendMessage"), json!("<InvokeDeadLetters.Arn>"))];
+        assert_eq!(may, wanted.iter().map(|(action, resource)| (action, resource)).collect::<Vec<_>>());
+        assert_eq!(role["Policies"].as_array().map(Vec::len), Some(1));
     }
 }

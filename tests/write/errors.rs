@@ -127,7 +127,7 @@ impl Case {
         let fails = match door {
             Door::Direct => self.delivery == Delivery::Again,
             Door::ApiGateway => false,
-            Door::EventBridge => self.delivery != Delivery::Final,
+            Door::EventBridge | Door::Schedule => self.delivery != Delivery::Final,
             Door::Sqs => {
                 let failed: &[&str] = if self.delivery == Delivery::Final { &[] } else { &["message-0"] };
                 assert_eq!(reply.failed_messages().unwrap(), failed, "{name}");

@@ -6,8 +6,9 @@ use serde::Serialize;
 use super::{Line, Parties, Reason, ascii};
 use crate::audit::Case;
 use crate::grant::Fingerprint;
+use crate::outcome::Outcome;
 use crate::request::Operation;
-use crate::results::{DETAIL_VERSION, Event, detail_type};
+use crate::results::{DETAIL_VERSION, EXPIRED, Event, detail_type};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,6 +31,8 @@ struct Detail<'a> {
     /// Of the statement that stands, or that was taken away.
     #[serde(skip_serializing_if = "Option::is_none")]
     fingerprint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -75,6 +78,7 @@ impl Line<'_> {
             statement_id,
             parties: about.and_then(|about| about.parties.as_ref()),
             fingerprint: stored.map(Fingerprint::as_str),
+            expires_at: about.and_then(|about| about.expires_at.as_deref()),
             reason: about.and_then(|about| about.reason.as_deref()),
             takes_back: about.is_some_and(|about| about.takes_back),
             rule: self.rule,
@@ -87,6 +91,8 @@ impl Line<'_> {
         };
         let detail = String::from_utf8(ascii(&detail).ok()?).ok()?;
         let target = about.map(|about| about.target.to_string());
-        Some(Event { detail_type: detail_type(outcome)?, detail, target })
+        let by_time = matches!(operation, Operation::Expire | Operation::Sweep) && outcome == Outcome::Revoked;
+        let detail_type = if by_time { EXPIRED } else { detail_type(outcome)? };
+        Some(Event { detail_type, detail, target })
     }
 }

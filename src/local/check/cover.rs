@@ -21,10 +21,11 @@ pub(super) fn of(rules: &[Rule], position: usize) -> Option<(Kind, &str)> {
 /// Whether one rule allows everything that another allows, to everybody. Each field only ever narrows a rule, so it
 /// is asked field by field; a field that is new has to be asked here too, or this does not compile.
 fn covers(wide: &Rule, narrow: &Rule) -> bool {
-    let Rule { id: _, accounts, organizations, services, actions: _, targets, requesters } = narrow;
+    let Rule { id: _, accounts, organizations, services, actions: _, targets, requesters, max_duration } = narrow;
     all_in(&actions(narrow), &actions(wide))
         && covers_targets(wide.targets.as_deref(), targets.as_deref())
         && covers_requesters(wide.requesters.as_deref(), requesters.as_deref())
+        && wide.max_duration.is_none_or(|most| max_duration.is_some_and(|narrow| narrow <= most))
         && all_in(organizations, &wide.organizations)
         && all_in(services, &wide.services)
         && accounts.iter().all(|account| wide.accounts.binary_search(account).is_ok())

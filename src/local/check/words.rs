@@ -40,6 +40,9 @@ pub(super) fn of(rule: &Rule) -> Vec<Sentence> {
     if sentences.iter().all(|(label, _)| *label != "to") {
         sentences.push(("to", "nobody".to_owned()));
     }
+    if let Some(seconds) = rule.max_duration {
+        sentences.push(("until", format!("an end that each grant has to name, at most {seconds} seconds ahead")));
+    }
     if nothing::of(rule).is_none_or(|(kind, _)| kind != Kind::AllowsNothing) {
         const BESIDES: &str = "the same people may read the policies of these targets, and revoke what is in them";
         sentences.push(("besides", BESIDES.to_owned()));

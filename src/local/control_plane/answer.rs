@@ -37,6 +37,10 @@ pub enum ErrorName {
     MissingAuthenticationToken,
     /// 404: no operation has this method and path.
     UnknownOperation,
+    /// 409: a schedule of that name is there, as EventBridge Scheduler says it.
+    ScheduleConflict,
+    /// 402: the account has as many schedules as it may.
+    ScheduleQuotaExceeded,
     /// 413: the body is larger than any request may be.
     RequestTooLarge,
 }
@@ -64,6 +68,8 @@ impl ErrorName {
             Self::AccessDenied => (403, "AccessDeniedException", "Message", None),
             Self::MissingAuthenticationToken => (403, "MissingAuthenticationTokenException", "message", None),
             Self::UnknownOperation => (404, "UnknownOperationException", "message", None),
+            Self::ScheduleConflict => (409, "ConflictException", "Message", None),
+            Self::ScheduleQuotaExceeded => (402, "ServiceQuotaExceededException", "Message", None),
             Self::RequestTooLarge => (413, "RequestEntityTooLargeException", "message", None),
         }
     }

@@ -24,6 +24,7 @@ pub(super) enum Kind {
     Text,
     Flag,
     Long,
+    Structure,
 }
 
 /// One member of an operation with everything the service model says about it.
@@ -55,7 +56,12 @@ const LAYER_NAME: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|
 const LAYER_ACTION: &str = r"lambda:GetLayerVersion";
 const LAYER_PRINCIPAL: &str = r"\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root";
 
-const PATTERNS: [&str; 13] = [
+const SCHEDULE_NAME: &str = r"[0-9a-zA-Z-_.]+";
+const CLIENT_TOKEN: &str = r"[a-zA-Z0-9-_]+";
+
+const PATTERNS: [&str; 15] = [
+    SCHEDULE_NAME,
+    CLIENT_TOKEN,
     FUNCTION_NAME,
     STATEMENT_ID,
     REMOVED_STATEMENT_ID,
@@ -138,6 +144,24 @@ const LIST_FUNCTIONS: &[Rule] =
 const LIST_ALIASES: &[Rule] = &[FUNCTION_LABEL, MARKER, MAX_ITEMS];
 const LIST_LAYERS: &[Rule] = &[MARKER, MAX_ITEMS];
 const LIST_LAYER_VERSIONS: &[Rule] = &[LAYER_LABEL, MARKER, MAX_ITEMS];
+const SCHEDULE_LABEL: Rule = required(text("Name", Place::Uri, SCHEDULE_NAME, 1, 64));
+const GROUP_QUERY: Rule = text("groupName", Place::Query, SCHEDULE_NAME, 1, 64);
+
+const CREATE_SCHEDULE: &[Rule] = &[
+    SCHEDULE_LABEL,
+    text("GroupName", Place::Body, SCHEDULE_NAME, 1, 64),
+    required(Rule { min: 1, max: 256, ..free("ScheduleExpression", Place::Body, Kind::Text) }),
+    Rule { min: 1, max: 50, ..free("ScheduleExpressionTimezone", Place::Body, Kind::Text) },
+    text("ClientToken", Place::Body, CLIENT_TOKEN, 1, 64),
+    Rule { values: &["ENABLED", "DISABLED"], ..free("State", Place::Body, Kind::Text) },
+    Rule { values: &["NONE", "DELETE"], ..free("ActionAfterCompletion", Place::Body, Kind::Text) },
+    required(free("FlexibleTimeWindow", Place::Body, Kind::Structure)),
+    required(free("Target", Place::Body, Kind::Structure)),
+];
+
+const GET_SCHEDULE: &[Rule] = &[SCHEDULE_LABEL, GROUP_QUERY];
+
+const DELETE_SCHEDULE: &[Rule] = &[SCHEDULE_LABEL, GROUP_QUERY, text("clientToken", Place::Query, CLIENT_TOKEN, 1, 64)];
 
 /// The members of an operation. Anything else in a request is ignored, as AWS does.
 pub(super) fn rules(operation: Operation) -> &'static [Rule] {
@@ -154,6 +178,9 @@ pub(super) fn rules(operation: Operation) -> &'static [Rule] {
         Operation::ListAliases => LIST_ALIASES,
         Operation::ListLayers => LIST_LAYERS,
         Operation::ListLayerVersions => LIST_LAYER_VERSIONS,
+        Operation::CreateSchedule => CREATE_SCHEDULE,
+        Operation::GetSchedule => GET_SCHEDULE,
+        Operation::DeleteSchedule => DELETE_SCHEDULE,
     }
 }
 

@@ -1,5 +1,5 @@
-//! The embedded Lambda control plane: a working fake of the six resource-policy operations over HTTP/1.1,
-//! and of the four that list what can have a policy.
+//! The embedded control plane: a working fake of Lambda's six resource-policy operations and of the four that list what
+//! can have a policy, and of what timed grants need of EventBridge Scheduler, over HTTP/1.1.
 //! Guarantees the answers that were recorded from AWS, and faults on demand; where AWS's behaviour is not known it
 //! takes the strictest reading and says so. It checks no signatures and serves the local mode and the tests only.
 
@@ -16,6 +16,7 @@ mod policy;
 mod principal;
 mod request;
 mod route;
+mod schedule;
 mod serve;
 mod state;
 mod statement;
@@ -24,6 +25,7 @@ mod world;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use tokio::net::TcpListener;
 use tokio::time::sleep;
@@ -32,6 +34,7 @@ pub use answer::ErrorName;
 pub use call::Call;
 pub use fault::{ConcurrentUpdates, Fault, FaultKind};
 pub use route::Operation;
+pub use schedule::Schedule;
 pub use world::WorldError;
 
 use answer::{Answer, AwsError};
@@ -126,6 +129,39 @@ impl ControlPlane {
         let state = self.state();
         let policies = state.world.policies.iter();
         policies.map(|(arn, policy)| (arn.clone(), policy.document(), policy.revision_id.clone())).collect()
+    }
+
+    /// From now on schedules can be made in this group.
+    pub fn add_schedule_group(&self, name: &str) -> &Self {
+        self.state().world.schedule_groups.insert(name.to_owned());
+        self
+    }
+
+    /// All schedules, by group and name.
+    pub fn schedules(&self) -> Vec<(String, Schedule)> {
+        self.state().world.schedules.clone().into_iter().collect()
+    }
+
+    /// Changes or, with `None`, deletes a schedule behind the broker's back.
+    pub fn put_schedule(&self, key: &str, schedule: Option<Schedule>) -> &Self {
+        let mut state = self.state();
+        match schedule {
+            Some(schedule) => _ = state.world.schedules.insert(key.to_owned(), schedule),
+            None => _ = state.world.schedules.remove(key),
+        }
+        drop(state);
+        self
+    }
+
+    /// The schedules whose time has come, each as the event that it sends. They are done, and gone.
+    pub fn take_due(&self, now: SystemTime) -> Vec<String> {
+        let mut state = self.state();
+        let due = schedule::take_due(&mut state.world.schedules, now);
+        if let (false, Some(path)) = (due.is_empty(), &state.path) {
+            // What is sent twice finds nothing the second time.
+            let _ = state.world.write(path);
+        }
+        due
     }
 
     /// Every request since the start or the last clearing, in order of arrival.

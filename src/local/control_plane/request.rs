@@ -54,7 +54,7 @@ impl Request {
 }
 
 fn wants_body(operation: Operation) -> bool {
-    matches!(operation, Operation::AddPermission | Operation::AddLayerVersionPermission)
+    matches!(operation, Operation::AddPermission | Operation::AddLayerVersionPermission | Operation::CreateSchedule)
 }
 
 fn find<K: AsRef<str>>(members: &[(K, String)], name: &str) -> Option<String> {
@@ -94,6 +94,7 @@ impl Body {
             (_, None | Some(Value::Null)) => Ok(None),
             (Kind::Text, Some(Value::String(text))) => Ok(Some(text.clone())),
             (Kind::Flag, Some(Value::Bool(flag))) => Ok(Some(flag.to_string())),
+            (Kind::Structure, Some(value @ Value::Object(_))) => Ok(Some(value.to_string())),
             (kind, Some(value)) => Err(wrong_type(kind, value)),
         }
     }
@@ -113,6 +114,7 @@ fn wrong_type(kind: Kind, value: &Value) -> AwsError {
         Kind::Text => "String",
         Kind::Flag => "Boolean",
         Kind::Long => "Long",
+        Kind::Structure => "Structure",
     };
     AwsError::serialization(format!("{found} can not be converted to a {wanted}"))
 }

@@ -32,6 +32,12 @@ pub enum Operation {
     ListLayers,
     /// Lists the versions of a layer.
     ListLayerVersions,
+    /// Makes a schedule.
+    CreateSchedule,
+    /// Shows a schedule.
+    GetSchedule,
+    /// Deletes a schedule.
+    DeleteSchedule,
 }
 
 impl Operation {
@@ -49,6 +55,9 @@ impl Operation {
             Self::ListAliases => "ListAliases",
             Self::ListLayers => "ListLayers",
             Self::ListLayerVersions => "ListLayerVersions",
+            Self::CreateSchedule => "CreateSchedule",
+            Self::GetSchedule => "GetSchedule",
+            Self::DeleteSchedule => "DeleteSchedule",
         }
     }
 
@@ -61,6 +70,11 @@ impl Operation {
                 | Self::AddLayerVersionPermission
                 | Self::RemoveLayerVersionPermission
         )
+    }
+
+    /// Whether it is EventBridge Scheduler's.
+    pub fn is_of_schedules(self) -> bool {
+        matches!(self, Self::CreateSchedule | Self::GetSchedule | Self::DeleteSchedule)
     }
 }
 
@@ -117,6 +131,15 @@ impl<'a> Route<'a> {
             ["", "2018-10-31", "layers"] => Self::list(method, Operation::ListLayers, Vec::new()),
             ["", "2018-10-31", "layers", name, "versions"] => {
                 Self::list(method, Operation::ListLayerVersions, vec![("LayerName", *name)])
+            }
+            ["", "schedules", name] => {
+                let operation = match method {
+                    "POST" => Operation::CreateSchedule,
+                    "GET" => Operation::GetSchedule,
+                    "DELETE" => Operation::DeleteSchedule,
+                    _ => return None,
+                };
+                Some(Self { operation, labels: vec![("Name", *name)] })
             }
             _ => None,
         }

@@ -169,7 +169,9 @@ async fn work(plane: ControlPlane, call: Arc<Call>, number: u64, delay: Option<D
 /// Authentication comes before everything that looks at the request.
 fn read(call: &Call) -> Result<Request, AwsError> {
     let authorization = call.header("authorization");
-    if !authorization.is_some_and(|header| is_signed_for("lambda", header)) {
+    let schedules = call.operation.is_some_and(Operation::is_of_schedules);
+    let service = if schedules { "scheduler" } else { "lambda" };
+    if !authorization.is_some_and(|header| is_signed_for(service, header)) {
         let name = ErrorName::MissingAuthenticationToken;
         return Err(AwsError::new(name, "Missing Authentication Token"));
     }
@@ -177,7 +179,7 @@ fn read(call: &Call) -> Result<Request, AwsError> {
     Request::read(&route, &call.query, &call.body)
 }
 
-/// The form of a signature for this service. The signature itself is not checked: there is no secret to check it
+/// The form of a signature for a service. The signature itself is not checked: there is no secret to check it
 /// with. A scope of another service is not recorded and answered like no signature at all.
 pub(super) fn is_signed_for(service: &str, header: &str) -> bool {
     let Some(fields) = header.strip_prefix("AWS4-HMAC-SHA256 ") else {

@@ -2,7 +2,7 @@
 //! Guarantees that a change is on disk before it counts, where a path is set; otherwise it does not count.
 //! How requests are interleaved is decided by the handle, not here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -13,13 +13,20 @@ use super::fault::{ConcurrentUpdates, Faults};
 use super::policy::Policy;
 use super::request::Request;
 use super::route::{Operation, unknown_operation};
+use super::schedule::{self, Schedule};
 use super::world::World;
 use super::{function, layer, list};
 
 /// What a request comes to: an answer and, where it was accepted, the new policy of one resource.
 pub(super) struct Outcome {
     answer: Answer,
-    change: Option<(String, Option<Policy>)>,
+    change: Option<Change>,
+}
+
+/// A part of the world that becomes another, or nothing.
+enum Change {
+    Policy(String, Option<Policy>),
+    Schedule(String, Option<Schedule>),
 }
 
 impl Outcome {
@@ -29,7 +36,12 @@ impl Outcome {
 
     /// No policy means that the resource has none any more.
     pub(super) fn change(arn: String, policy: Option<Policy>, answer: Answer) -> Self {
-        Self { answer, change: Some((arn, policy)) }
+        Self { answer, change: Some(Change::Policy(arn, policy)) }
+    }
+
+    /// No schedule means that it is deleted.
+    pub(super) fn schedule(key: String, schedule: Option<Schedule>, answer: Answer) -> Self {
+        Self { answer, change: Some(Change::Schedule(key, schedule)) }
     }
 }
 
@@ -47,6 +59,9 @@ pub(super) fn outcome(world: &World, request: &Request) -> Outcome {
         Operation::ListAliases => list::aliases(world, request),
         Operation::ListLayers => list::layers(world, request),
         Operation::ListLayerVersions => list::layer_versions(world, request),
+        Operation::CreateSchedule => schedule::create(world, request),
+        Operation::GetSchedule => schedule::show(world, request),
+        Operation::DeleteSchedule => schedule::delete(world, request),
     };
     outcome.unwrap_or_else(|error| Outcome::read(error.into()))
 }
@@ -86,10 +101,10 @@ impl State {
 
     /// Makes an outcome so, and says whether something changed.
     pub(super) fn commit(&mut self, outcome: Outcome) -> (Answer, bool) {
-        let Some((arn, policy)) = outcome.change else {
+        let Some(change) = outcome.change else {
             return (outcome.answer, false);
         };
-        let before = self.put(&arn, policy);
+        let before = self.put(change);
         let saved = match &self.path {
             Some(path) => self.world.write(path),
             None => Ok(()),
@@ -97,7 +112,7 @@ impl State {
         match saved {
             Ok(()) => (outcome.answer, true),
             Err(error) => {
-                self.put(&arn, before);
+                self.put(before);
                 let message = format!("The change could not be kept: {error}");
                 let error = AwsError::new(ErrorName::Service, message);
                 (error.into(), false)
@@ -105,10 +120,24 @@ impl State {
         }
     }
 
-    fn put(&mut self, arn: &str, policy: Option<Policy>) -> Option<Policy> {
-        match policy {
-            Some(policy) => self.world.policies.insert(arn.to_owned(), policy),
-            None => self.world.policies.remove(arn),
+    /// Makes a change, and gives back the one that undoes it.
+    fn put(&mut self, change: Change) -> Change {
+        match change {
+            Change::Policy(arn, policy) => {
+                let before = replace(&mut self.world.policies, &arn, policy);
+                Change::Policy(arn, before)
+            }
+            Change::Schedule(key, schedule) => {
+                let before = replace(&mut self.world.schedules, &key, schedule);
+                Change::Schedule(key, before)
+            }
         }
+    }
+}
+
+fn replace<V>(map: &mut BTreeMap<String, V>, key: &str, value: Option<V>) -> Option<V> {
+    match value {
+        Some(value) => map.insert(key.to_owned(), value),
+        None => map.remove(key),
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::fresh_uuid;
 use super::policy::Policy;
+use super::schedule::Schedule;
 
 /// One JSON document; member names are camelCase, everything but the place may be left out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,6 +27,12 @@ pub(super) struct World {
     /// Policies by the ARN of their resource.
     #[serde(default)]
     pub(super) policies: BTreeMap<String, Policy>,
+    /// The groups that schedules can be in, beside `default`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) schedule_groups: BTreeSet<String>,
+    /// Schedules by group and name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) schedules: BTreeMap<String, Schedule>,
     /// Users and roles that no longer exist; every other one is taken to exist.
     #[serde(default)]
     pub(super) deleted_principals: BTreeSet<String>,
@@ -119,6 +126,8 @@ impl World {
             functions: BTreeMap::new(),
             layers: BTreeMap::new(),
             policies: BTreeMap::new(),
+            schedule_groups: BTreeSet::new(),
+            schedules: BTreeMap::new(),
             deleted_principals: BTreeSet::new(),
         }
     }

@@ -12,6 +12,7 @@ use super::collect::{Collected, Place, Policy, Unread};
 use super::facts::{Facts, names_the_dead};
 use super::table::{Finding, Report, Statements, Targets, Values};
 use crate::audit::timestamp;
+use crate::expiry::Moment;
 use crate::inventory;
 use crate::policy::{MOST_BYTES, NEARLY_FULL};
 use crate::read::Read;
@@ -62,7 +63,13 @@ pub(super) fn judge(judge: &Judge<'_>, collected: Collected, now: SystemTime) ->
     let part = |i: usize| place.get(i).cloned().unwrap_or_default();
     let (partition, region, account) = (part(1), part(3), part(4));
     let own = Own::parse(&format!("arn:{partition}:lambda:{region}:{account}:function:{}", judge.broker));
-    let mut bench = Bench { judge, values: Values::new(), targets: Targets::default(), statements: Default::default() };
+    let mut bench = Bench {
+        judge,
+        now: Moment::of(now),
+        values: Values::new(),
+        targets: Targets::default(),
+        statements: Default::default(),
+    };
     for policy in &policies {
         let done = own.as_ref().and_then(|own| bench.policy(policy, own));
         if done.is_none() {
@@ -97,6 +104,7 @@ const UNREADABLE: &str = "the policy is not a document of AWS";
 
 struct Bench<'a> {
     judge: &'a Judge<'a>,
+    now: Moment,
     values: Values,
     targets: Targets,
     statements: Statements,
@@ -120,7 +128,7 @@ impl Bench<'_> {
         };
         let read = Read::new(Request::read(&request.to_string()).ok()?).ok()?;
         let arn = read.target().arn(own);
-        let told = inventory::of(document, &read, self.judge.allowlist, own)?;
+        let told = inventory::of(document, &read, self.judge.allowlist, own, self.now)?;
         let told: Vec<Told> = serde_json::from_str(told.get()).ok()?;
         if told.is_empty() {
             return Some(());
