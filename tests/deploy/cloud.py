@@ -20,15 +20,15 @@ ADMIN = ("test", "test")
 class Cloud:
     """MiniStack, and clients for it."""
 
-    def __init__(self):
+    def __init__(self, iam=True):
         folder = scratch()
         self.log = folder / "ministack.log"
-        self.authority, served, key = certificate(folder)
+        self.authority, served, key = _certificate()
         self.port = free_port()
         self.url = f"https://127.0.0.1:{self.port}"
         # Functions inherit this environment: URL and authority are what the broker is told of AWS.
         here = environment(
-            AUTH="true",
+            AUTH=str(iam).lower(),
             GATEWAY_PORT=self.port,
             BIND_HOST="127.0.0.1",
             USE_SSL="1",
@@ -63,6 +63,11 @@ class Cloud:
         )
 
 
+@functools.cache
+def _certificate():
+    return certificate(scratch())
+
+
 def client(service, url, key, **options):
     names = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"]
     config = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
@@ -75,6 +80,12 @@ def client(service, url, key, **options):
 def cloud():
     """The one that all tests share."""
     return Cloud()
+
+
+@functools.cache
+def without_iam():
+    """Another one, for what the first refuses to the right policies; the same authority vouches for both."""
+    return Cloud(iam=False)
 
 
 @functools.cache

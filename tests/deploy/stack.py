@@ -76,6 +76,44 @@ def stack():
     return made
 
 
+@functools.cache
+def second():
+    """A second stack, with layers and organizations and one door; a test says what its broker takes for AWS Lambda."""
+    grants = {"LayerGrants": "true", "OrganizationGrants": "true"}
+    return deploy("second-broker", {"Allowlist": json.dumps(ALLOWLIST), "Doors": "direct", **grants})
+
+
+def invoke(made, document):
+    """Hands the broker of a stack a request directly, as automation with that right would; gives its reply."""
+    invoked = cloud().client("lambda").invoke(FunctionName=made.name, Payload=json.dumps(document))
+    reply = json.loads(invoked["Payload"].read())
+    assert "FunctionError" not in invoked, reply
+    return reply
+
+
+def layer(functions, name):
+    """Publishes a layer in an emulator, and gives its name."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("shared.txt", name)
+    functions.publish_layer_version(LayerName=name, Content={"ZipFile": code.getvalue()})
+    return name
+
+
+def on_layer(operation, name, **more):
+    """A request on the first version of a layer."""
+    return {"operation": operation, "parameters": {"LayerName": name, "VersionNumber": 1, **more}}
+
+
+def statements_of_layer(name, functions):
+    """The same for the first version of a layer."""
+    try:
+        policy = functions.get_layer_version_policy(LayerName=name, VersionNumber=1)["Policy"]
+    except functions.exceptions.ResourceNotFoundException:
+        return {}
+    return {statement["Sid"]: statement for statement in json.loads(policy)["Statement"]}
+
+
 def guided(answers):
     """Answers what `sam deploy --guided` asks, and gives what it showed."""
     # SAM writes the answers into the project's own file; here into a copy.
@@ -90,7 +128,8 @@ def guided(answers):
 
 def deploy(name, answers):
     """Deploys without a question, as a pipeline would."""
-    file = scratch() / "parameters.json"
+    # SAM wants YAML here, which JSON is.
+    file = scratch() / "parameters.yaml"
     file.write_text(json.dumps(answers))
     options = ["--no-confirm-changeset", "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--stack-name", name]
     template = ["--template-file", BUILT / "template.yaml", "--parameter-overrides", f"file://{file}"]
@@ -115,10 +154,23 @@ def _emulated(made):
         "beside it, for the same functions",
         "AddPermission carries the key, and the template's own policy decides",
     )
+    name = function()
+    try:
+        cloud().client("lambda", role_key(made)).add_permission(StatementId="tried", **request(name)["parameters"])
+    except cloud().client("lambda").exceptions.ClientError as refused:
+        assert refused.response["Error"]["Code"] == "AccessDeniedException", refused
+    else:
+        raise AssertionError("MiniStack has learnt lambda:Principal: take this exception away")
     resource = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:orders*"
     allow = {"Sid": "LikeGrantToAllowedPrincipals", "Effect": "Allow", "Action": "lambda:AddPermission", "Resource": resource}
     role = made.outputs["RoleArn"].rsplit("/", 1)[1]
     cloud().client("iam").put_role_policy(RoleName=role, PolicyName="emulator", PolicyDocument=document(allow))
+
+
+def role_key(made):
+    """Credentials of a stack's role."""
+    taken = cloud().client("sts").assume_role(RoleArn=made.outputs["RoleArn"], RoleSessionName="tried")["Credentials"]
+    return taken["AccessKeyId"], taken["SecretAccessKey"], taken["SessionToken"]
 
 
 def document(*statements):

@@ -59,14 +59,17 @@ class Deploy(unittest.TestCase):
         self.assertEqual({line["requester"] for line in lines}, {f"arn:aws:sts::{ACCOUNT}:assumed-role/developer/alice"})
 
     def test_the_command_line_of_aws_sends_a_message(self):
-        sent = self.run_as_written(command("Deploy", "aws sqs "))
+        # For this service the first major version of the AWS CLI overlooks AWS_ENDPOINT_URL.
+        sent = self.run_as_written(command("Deploy", "aws sqs ") + ' --endpoint-url "$AWS_ENDPOINT_URL"')
         self.assertIn(self.outcomes(sent["MessageId"]), [["granted"], ["already_granted"]])
 
     def test_the_command_line_of_aws_puts_an_event(self):
         put = self.run_as_written(command("Deploy", "aws events "))
         self.assertEqual(put["FailedEntryCount"], 0)
         self.assertEqual(self.outcomes(put["Entries"][0]["EventId"]), ["granted"])
-        self.assertEqual(len(statements("orders")), 1)
+        # Without a qualifier MiniStack shows the statements on aliases too; AWS keeps a policy for each.
+        unqualified = [one for one in statements("orders").values() if one["Resource"].endswith(":orders")]
+        self.assertEqual(len(unqualified), 1)
 
     def test_the_command_line_of_aws_shows_the_outputs(self):
         words = re.search(r"`(aws cloudformation describe-stacks [^`]+)`", section("Deploy"))[1]

@@ -1,12 +1,11 @@
 """The broker's role, as SAM deployed it: what IAM stops where the broker's own rules would not."""
 
-import json
 import unittest
 
 from botocore.exceptions import ClientError
 
 from cloud import cloud
-from stack import PARTNER, allow, function, request, stack, statements, user
+from stack import PARTNER, allow, document, function, request, role_key, stack, statements, user
 from test_api import ask
 
 
@@ -15,9 +14,7 @@ class Role(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        arn = stack().outputs["RoleArn"]
-        made = cloud().client("sts").assume_role(RoleArn=arn, RoleSessionName="tried")["Credentials"]
-        cls.key = (made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
+        cls.key = role_key(stack())
 
     def client(self, service):
         return cloud().client(service, self.key)
@@ -48,7 +45,7 @@ class Role(unittest.TestCase):
         before = statements(broker)
         # Even with an Allow for everything beside it: the template's Deny holds against each.
         role, iam = stack().outputs["RoleArn"].rsplit("/", 1)[1], cloud().client("iam")
-        every = json.dumps({"Version": "2012-10-17", "Statement": [allow("*", "*")]})
+        every = document(allow("*", "*"))
         iam.put_role_policy(RoleName=role, PolicyName="mistake", PolicyDocument=every)
         try:
             self.denied(self.client("lambda").add_permission, **self.grant(broker))
