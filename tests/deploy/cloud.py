@@ -40,6 +40,7 @@ class Cloud:
             AWS_SECRET_ACCESS_KEY=ADMIN[1],
             SSL_CERT_FILE=self.authority,
             TMPDIR=folder,
+            STATE_DIR=folder / "state",
             S3_DATA_DIR=folder / "s3",
         )
         self.process = start([TOOLS / "emulators" / "bin" / "ministack"], self.log, env=here, cwd=folder)

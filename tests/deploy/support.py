@@ -103,5 +103,7 @@ def environment(**more):
     for name in ["CARGO_HOME", "RUSTUP_HOME"]:
         if name in os.environ:
             base[name] = os.environ[name]
-    quiet = {"SAM_CLI_TELEMETRY": "0", "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    quiet = {"SAM_CLI_TELEMETRY": "0", "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": ""}
+    # What Python compiles is kept, but not beside the sources.
+    quiet["PYTHONPYCACHEPREFIX"] = str(TOOLS / "pycache")
     return base | quiet | {name: str(value) for name, value in more.items()}
