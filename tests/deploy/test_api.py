@@ -15,10 +15,10 @@ from cloud import ACCOUNT, REGION, cloud
 from stack import PARTNER, allow, function, request, stack, statements, user
 
 
-def ask(method, body=None, key=None, query=""):
+def ask(method, body=None, key=None, query="", path="/grants"):
     """Sends a request to the deployed API; with a key, signed. Gives status, headers and document."""
-    url = stack().outputs["GrantsUrl"] + query
-    host = urllib.parse.urlsplit(url).netloc
+    host = urllib.parse.urlsplit(stack().outputs["GrantsUrl"]).netloc
+    url = f"https://{host}{path}{query}"
     data = None if body is None else json.dumps(body).encode()
     headers = {"Host": host, "Content-Type": "application/json"}
     if key:
@@ -28,7 +28,7 @@ def ask(method, body=None, key=None, query=""):
     # Not every resolver knows names below `localhost`, so the connection goes to the address.
     context = ssl.create_default_context(cafile=str(cloud().authority))
     with contextlib.closing(http.client.HTTPSConnection("127.0.0.1", cloud().port, context=context, timeout=30)) as connection:
-        connection.request(method, "/grants" + query, data, headers)
+        connection.request(method, path + query, data, headers)
         answer = connection.getresponse()
         return answer.status, answer.headers, json.loads(answer.read())
 
@@ -112,3 +112,12 @@ class Api(unittest.TestCase):
         ask("POST", request(self.function), self.key)
         status, _, reply = ask("GET", key=key, query=f"?FunctionName={self.function}")
         self.assertEqual((status, reply["outcome"]), (200, "read"))
+
+    def test_describes_itself_to_whoever_may_ask_for_that(self):
+        resource = stack().outputs["GrantsInvokeArn"].replace("/*/*/grants", "/*/GET/openapi.json")
+        _, key = user("reader", allow("execute-api:Invoke", resource))
+        status, _, description = ask("GET", key=key, path="/openapi.json")
+        self.assertEqual((status, description["openapi"][:4]), (200, "3.1."))
+        self.assertIn("/grants", description["paths"])
+        for nobody in [None, self.key]:
+            self.assertEqual(ask("GET", key=nobody, path="/openapi.json")[0], 403)
