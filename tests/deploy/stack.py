@@ -1,6 +1,5 @@
 """The project's own template, deployed as its users deploy it, and what a test needs around it."""
 
-import functools
 import io
 import itertools
 import json
@@ -10,7 +9,7 @@ import subprocess
 import zipfile
 
 from cloud import ACCOUNT, REGION, cloud
-from support import BUILT, ROOT, TOOLS, differs, scratch, until
+from support import BUILT, ROOT, TOOLS, differs, once, scratch, until
 
 SAM = TOOLS / "sam" / "bin" / "sam"
 
@@ -27,6 +26,24 @@ ANSWERS = {
     "AllowedPrincipals": f"{PARTNER},s3.amazonaws.com",
     "TargetFunctions": "orders*",
 }
+
+
+@once
+def template():
+    """What is deployed: what was built, without the kinds of resource that the emulator does not know."""
+    differs(
+        "MiniStack",
+        "it knows no AWS::Logs::QueryDefinition and refuses a template that has one, so the stored queries are left out",
+        "they are made with the stack",
+    )
+    head, resources, outputs = re.split(r"^(?=Resources:$|Outputs:$)", (BUILT / "template.yaml").read_text(), flags=re.MULTILINE)
+    each = re.split(r"^(?=  \w+:$)", resources, flags=re.MULTILINE)
+    known = [resource for resource in each if "\n    Type: AWS::Logs::QueryDefinition\n" not in resource]
+    assert len(known) < len(each), "nothing is left out any more: take this exception away"
+    # Beside the other, since the path of the zip is relative.
+    path = BUILT / "emulated.yaml"
+    path.write_text(head + "".join(known) + outputs)
+    return path
 
 
 def parameters():
@@ -66,7 +83,7 @@ class Stack:
         return before
 
 
-@functools.cache
+@once
 def stack():
     """The stack that most tests ask, from `sam deploy --guided`."""
     told = guided(ANSWERS)
@@ -76,7 +93,7 @@ def stack():
     return made
 
 
-@functools.cache
+@once
 def second():
     """A second stack, with layers and organizations and one door; a test says what its broker takes for AWS Lambda."""
     grants = {"LayerGrants": "true", "OrganizationGrants": "true"}
@@ -122,8 +139,8 @@ def guided(answers):
     # The stack's name as it is proposed, and the region; then whether to confirm the changes, to let SAM make the role, to keep
     # what failed, and to save the answers, and where.
     words = ["", REGION, *given, "n", "y", "n", "y", str(config), "default"]
-    template = ["--template-file", BUILT / "template.yaml", "--config-file", config]
-    return _sam(["deploy", "--guided", *template], "\n".join(words) + "\n")
+    options = ["--template-file", template(), "--config-file", config]
+    return _sam(["deploy", "--guided", *options], "\n".join(words) + "\n")
 
 
 def deploy(name, answers):
@@ -132,8 +149,8 @@ def deploy(name, answers):
     file = scratch() / "parameters.yaml"
     file.write_text(json.dumps(answers))
     options = ["--no-confirm-changeset", "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--stack-name", name]
-    template = ["--template-file", BUILT / "template.yaml", "--parameter-overrides", f"file://{file}"]
-    _sam(["deploy", *options, *template], "")
+    files = ["--template-file", template(), "--parameter-overrides", f"file://{file}"]
+    _sam(["deploy", *options, *files], "")
     return Stack(name)
 
 

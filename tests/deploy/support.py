@@ -2,6 +2,7 @@
 
 import atexit
 import ctypes
+import functools
 import os
 import pathlib
 import shutil
@@ -19,6 +20,25 @@ BUILT = ROOT / "target" / "deploy" / "build"
 
 # A signal ends the tests like any other error: what is to be done at the end is done.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def once(make):
+    """Makes a thing when it is first asked for, and never again: what failed fails the same way for whoever asks next."""
+    made = []
+
+    @functools.wraps(make)
+    def get():
+        if not made:
+            try:
+                made.append((make(), None))
+            except Exception as error:
+                made.append((None, error))
+        thing, error = made[0]
+        if error:
+            raise error
+        return thing
+
+    return get
 
 
 def scratch():
