@@ -28,11 +28,11 @@ enum Check {
     Fuzz,
     /// The files to mutate have to exist.
     Mutants,
+    /// A script of its own, which CI runs.
+    Script,
     /// The benchmark takes minutes: `speed` looks for its commands, and CI runs one of them.
     Benchmark,
-    /// A script that CI runs after this.
-    Script,
-    /// Needs an AWS account: files and outputs it names have to exist.
+    /// Needs an AWS account: files and outputs it names have to exist. `tests/deploy` runs it in an emulator.
     NeedsAws,
 }
 
@@ -51,7 +51,7 @@ fn check(command: &str) -> Check {
         ("cargo", "run -- --help") => Check::Run("Usage: broker"),
         ("cargo", rest) if rest.starts_with("run -- check ") => Check::Run("0 mistakes"),
         ("cargo", rest) if rest.starts_with("run -- ") => Check::Run("outcome"),
-        ("tests/openapi/schemathesis.sh", "") => Check::Script,
+        ("tests/openapi/schemathesis.sh" | "tests/deploy/run" | "tests/clients/run", "") => Check::Script,
         ("curl", rest) if rest.contains("http://127.0.0.1:8080/") => Check::Grant,
         ("aws", rest) if rest.contains("--endpoint-url http://127.0.0.1:8081") => Check::Policy,
         ("sam" | "aws" | "curl", _) => Check::NeedsAws,
@@ -63,7 +63,7 @@ fn check(command: &str) -> Check {
 fn every_command_does_what_it_says() {
     let blocks = blocks("sh");
     let commands: Vec<&str> = blocks.iter().flat_map(|block| block.text.lines()).collect();
-    assert_eq!(commands.len(), 36);
+    assert_eq!(commands.len(), 38);
     let mut served = None;
     for command in commands {
         match check(command) {

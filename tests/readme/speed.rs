@@ -31,8 +31,8 @@ fn every_command_of_the_benchmark_is_named_once() {
     all.push(String::new());
     all.sort();
     assert_eq!(named, all);
-    let counts = "cargo run --release --locked --manifest-path bench/Cargo.toml -- instructions";
-    assert!(text(".ci/run").lines().any(|line| line == counts));
+    let counts = "cargo run --release --locked --manifest-path bench/Cargo.toml -- instructions --broker ";
+    assert!(text(".ci/run").lines().any(|line| line.starts_with(counts)));
 }
 
 /// A goal as its bounds say: at most, or at least.
