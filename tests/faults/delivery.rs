@@ -221,13 +221,18 @@ impl Event {
             let records: Vec<_> = written.iter().map(|one| &one.line).collect();
             // A write of ours that was given up may undo, where AWS loses parallel writes, one that AWS has confirmed:
             // elsewhere than behind the queue nothing is promised of that.
-            let undone = *open && self.loses && self.door != Door::Sqs;
-            if is_success(word) && !undone {
+            let given_up = *open || records.iter().any(|line| line["calls"].to_string().contains(":timeout"));
+            if given_up && self.loses && self.door != Door::Sqs {
+                continue;
+            }
+            if is_success(word) {
                 assert_eq!(stands, self.asked.gives(), "{word}, but {id} does not show it: {records:?}");
             }
             if !open {
                 assert_eq!(stands, *recorded, "{word}, and the records of {id} are wrong: {records:?}");
-                if !is_success(word) && !leaves_it_open(word) {
+                // What is seen after a lost answer may have stood there before: nobody can say whose it is, and
+                // `GrantFunctionUrl` takes it for its own (README, "Not promised").
+                if !is_success(word) && !leaves_it_open(word) && !given_up {
                     assert_eq!(stands, *found, "{word}, but {id} is not as it was: {records:?}");
                 }
             }

@@ -152,8 +152,8 @@ fn fault(random: &mut Rng, operations: &[Operation]) -> Fault {
         16 => Fault::access_denied(),
         17 => Fault::error(names[random.usize(..names.len())], "no"),
         18 => Fault::error(ErrorName::Service, "no"),
-        19 => Fault::new(FaultKind::Status(random.u16(202..208))),
-        // Not 204, which would be a lie about a removal.
+        // Not 204, which would be a lie about a removal that AWS has refused.
+        19 => Fault::new(FaultKind::Status([202, 203, 205, 206, 207][random.usize(..5)])),
         20 => Fault::new(answer(random.u16(205..208), None)),
         _ => Fault::new(answer(random.u16(400..600), random.bool().then_some("SomethingNewException"))),
     };

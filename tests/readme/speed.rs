@@ -31,7 +31,7 @@ fn every_command_of_the_benchmark_is_named_once() {
     all.push(String::new());
     all.sort();
     assert_eq!(named, all);
-    let counts = "cargo run --release --locked --manifest-path bench/Cargo.toml -- instructions --broker ";
+    let counts = "cargo run --release --locked --manifest-path bench/Cargo.toml -- instructions";
     assert!(text(".ci/run").lines().any(|line| line.starts_with(counts)));
 }
 
