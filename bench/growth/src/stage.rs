@@ -25,13 +25,14 @@ pub(crate) fn broker(allowlist: &str, lambda: Lambda) -> Result<Broker, Failure>
     let timing = Timing::DEPLOYED;
     let (allowlist, doors, reads_first) = (config.allowlist, config.doors, config.policy_budget);
     let audit = Audit::new(std::io::sink());
-    Ok(Broker { client, allowlist, doors, audit, reads_first, results: None, timing })
+    Ok(Broker { client, allowlist, doors, audit, reads_first, results: None, schedules: None, timing })
 }
 
 /// Hands the broker an event; the reply has to hold a text.
 pub(crate) async fn invoke(broker: &Broker, event: &str, wanted: &str) -> Result<(), Failure> {
     let deadline = Instant::now() + Duration::from_secs(15);
-    let invocation = Invocation { request_id: "one", function_arn: FUNCTION_ARN, deadline, now: std::time::SystemTime::now() };
+    let invocation =
+        Invocation { request_id: "one", function_arn: FUNCTION_ARN, deadline, now: std::time::SystemTime::now() };
     let reply = broker.handle(event.as_bytes(), &invocation).await.map_err(|_| "the invocation failed")?;
     if reply.get().contains(wanted) { Ok(()) } else { Err(format!("no {wanted} in {}", reply.get()).into()) }
 }
