@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::allowlist::{Approved, Denied, Refusal};
 use crate::asked::Asked;
 use crate::audit::{Audit, Case};
+use crate::boxed::boxed;
 use crate::error::{Code, Fault};
 use crate::event::{self, Doors, Item, Opened, Received, Shape, Wants};
 use crate::expiry::{Clock, Moment};
@@ -90,7 +91,7 @@ impl Broker {
             }
         }
         if let (Some(results), Some(outbox)) = (&self.results, outbox) {
-            Box::pin(results.publish(outbox, &self.audit, invocation, self.timing)).await;
+            boxed(|| results.publish(outbox, &self.audit, invocation, self.timing)).await;
         }
         reply::reply(shape, &items, &answered, invocation.request_id)
     }
@@ -115,7 +116,7 @@ impl Broker {
         let own = Own::parse(invocation.function_arn);
         let now = Moment::of(invocation.now);
         let mut case = Case::new(invocation.request_id, &item.origin, own.as_ref(), held, outbox, now);
-        let line = AssertUnwindSafe(self.line(item, &mut case, invocation.deadline)).catch_unwind();
+        let line = AssertUnwindSafe(boxed(|| self.line(item, &mut case, invocation.deadline))).catch_unwind();
         match line.await {
             Ok(answered) => answered,
             Err(_) => self
@@ -156,19 +157,19 @@ impl Broker {
         // Boxed, so that what is seldom asked for makes no grant wait: a future is as large as its largest state.
         match request.operation {
             Some(Operation::RemovePermission | Operation::RemoveLayerVersionPermission) => {
-                Box::pin(self.revoke(request, received, case, own, deadline)).await
+                boxed(|| self.revoke(request, received, case, own, deadline)).await
             }
             Some(Operation::GetPolicy | Operation::GetLayerVersionPolicy) => {
-                Box::pin(self.read(request, received, case, own, deadline)).await
+                boxed(|| self.read(request, received, case, own, deadline)).await
             }
             Some(Operation::GrantFunctionUrl) => {
-                Box::pin(self.grant_function_url(request, received, case, own, deadline)).await
+                boxed(|| self.grant_function_url(request, received, case, own, deadline)).await
             }
             Some(Operation::CarryLayerForward) => {
-                Box::pin(self.carry_forward(request, received, case, own, deadline)).await
+                boxed(|| self.carry_forward(request, received, case, own, deadline)).await
             }
-            Some(Operation::Expire) => Box::pin(self.expire(request, case, own, deadline)).await,
-            Some(Operation::Sweep) => Box::pin(self.sweep(request, case, own, deadline)).await,
+            Some(Operation::Expire) => boxed(|| self.expire(request, case, own, deadline)).await,
+            Some(Operation::Sweep) => boxed(|| self.sweep(request, case, own, deadline)).await,
             _ => self.grant(request, received, case, own, deadline).await,
         }
     }
@@ -193,7 +194,7 @@ impl Broker {
             return self.audit.not_made(case, &approved, Written::none(Code::TimedOut));
         };
         if approved.asked().is_dry_run() {
-            let written = Box::pin(policy::preview(&self.client, &approved, None, budget)).await;
+            let written = boxed(|| policy::preview(&self.client, &approved, None, budget)).await;
             return self.audit.not_made(case, &approved, written);
         }
         let intent = self.audit.intent(case, approved)?;
@@ -239,11 +240,11 @@ impl Broker {
             return self.audit.not_made(case, &approved, Written::none(Code::TimedOut));
         };
         if approved.asked().is_dry_run() {
-            let written = Box::pin(policy::preview_revoke(&self.client, &approved, budget)).await;
+            let written = boxed(|| policy::preview_revoke(&self.client, &approved, budget)).await;
             return self.audit.not_made(case, &approved, written);
         }
         let intent = self.audit.intent(case, approved)?;
-        let written = Box::pin(policy::remove(&self.client, &intent, budget)).await;
+        let written = boxed(|| policy::remove(&self.client, &intent, budget)).await;
         intent.outcome(written)
     }
 
@@ -265,7 +266,7 @@ impl Broker {
         };
         let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
         let given = admitted.read().given();
-        let Seen { mut written, document, .. } = Box::pin(policy::read(&self.client, given, budget)).await;
+        let Seen { mut written, document, .. } = boxed(|| policy::read(&self.client, given, budget)).await;
         let statements =
             document.as_deref().and_then(|text| inventory::of(text, admitted.read(), case.allowlist, own, case.now));
         if document.is_some() && statements.is_none() {

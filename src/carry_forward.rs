@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::allowlist::Admitted;
 use crate::asked::{Asked, Given};
 use crate::audit::{Case, Part};
+use crate::boxed::boxed;
 use crate::broker::Broker;
 use crate::error::Code;
 use crate::event::Received;
@@ -68,7 +69,7 @@ impl Broker {
 
     /// A policy's text, empty without one; nothing of a layer version that was not seen to be there.
     async fn document(&self, given: &Given, budget: Budget, calls: &mut Vec<String>) -> Result<Option<String>, Code> {
-        let Seen { written, document, no_policy } = Box::pin(policy::read(&self.client, given, budget)).await;
+        let Seen { written, document, no_policy } = boxed(|| policy::read(&self.client, given, budget)).await;
         calls.extend_from_slice(&written.calls);
         match (written.ending(), document) {
             (Ok(_), Some(document)) => Ok(Some(document)),

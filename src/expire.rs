@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::allowlist::Approved;
 use crate::asked::Given;
 use crate::audit::{Case, Part, Unrecorded};
+use crate::boxed::boxed;
 use crate::broker::Broker;
 use crate::error::{Code, Delivery, Fault};
 use crate::expiry;
@@ -51,7 +52,7 @@ impl Broker {
 
     async fn take_away(&self, case: &Case<'_>, approved: Approved<Revoke>, budget: Budget) -> Answered {
         let intent = self.audit.intent(case, approved)?;
-        let written = Box::pin(policy::remove(&self.client, &intent, budget)).await;
+        let written = boxed(|| policy::remove(&self.client, &intent, budget)).await;
         intent.outcome(written)
     }
 
@@ -91,7 +92,7 @@ impl Broker {
         own: &Own,
         budget: Budget,
     ) -> Result<(), Unrecorded> {
-        let seen = Box::pin(policy::read(&self.client, given, budget)).await;
+        let seen = boxed(|| policy::read(&self.client, given, budget)).await;
         seen.written.calls.iter().for_each(|call| sweep.calls.note(call));
         let Some(document) = seen.document else {
             // Without a policy there is nothing to take away.

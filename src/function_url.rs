@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::allowlist::Approved;
 use crate::asked::Asked;
 use crate::audit::{Case, Recorded, Unrecorded};
+use crate::boxed::boxed;
 use crate::broker::Broker;
 use crate::error::{Code, Fault};
 use crate::event::Received;
@@ -47,13 +48,13 @@ impl Broker {
             return self.audit.not_made(case, &url, Written::none(Code::TimedOut));
         }
         if url.asked().is_dry_run() {
-            let first = Box::pin(policy::preview(&self.client, &url, None, budget)).await;
+            let first = boxed(|| policy::preview(&self.client, &url, None, budget)).await;
             let first = self.audit.not_made(case, &url, first)?;
             if first.code().is_some() {
                 return Ok(first);
             }
             let after = first.verdict().policy.as_ref();
-            let second = Box::pin(policy::preview(&self.client, &invoke, after, budget)).await;
+            let second = boxed(|| policy::preview(&self.client, &invoke, after, budget)).await;
             return Ok(first.and(self.audit.not_made(case, &invoke, second)?));
         }
         self.grant_both(case, [url, invoke], budget, whole).await
@@ -111,7 +112,7 @@ impl Broker {
         let mut gone = true;
         for revoke in undo.into_iter().flatten() {
             let intent = self.audit.intent(case, revoke)?;
-            let written = Box::pin(policy::remove(&self.client, &intent, budget)).await;
+            let written = boxed(|| policy::remove(&self.client, &intent, budget)).await;
             gone &= intent.outcome(written)?.code().is_none();
         }
         Ok(gone)

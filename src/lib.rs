@@ -50,6 +50,7 @@ pub mod arn;
 pub mod asked;
 pub mod audit;
 pub mod aws;
+mod boxed;
 pub mod broker;
 mod carry_forward;
 pub mod config;

@@ -43,8 +43,11 @@ fn start() -> Result<(), Failure> {
     let text = |variable: OsString| variable.to_string_lossy().into_owned();
     let environment = Environment::new(std::env::vars_os().map(|(name, value)| (text(name), text(value))));
     // One thread: a sandbox answers one event at a time, often on a fraction of a core.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    runtime.block_on(serve(environment, audit))
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    // At most two sockets are ever waited for; the default leaves room for 1,024 events.
+    let runtime = runtime.enable_io().enable_time().max_io_events_per_tick(16).build()?;
+    // On the heap: on its way down `block_on` moves what it is given, and each copy is stack to touch.
+    runtime.block_on(Box::pin(serve(environment, audit)))
 }
 
 async fn serve(environment: Environment, audit: Audit) -> Result<(), Failure> {

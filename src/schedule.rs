@@ -25,6 +25,7 @@ use serde_json::{Map, json};
 use crate::arn::{self, AccountId};
 use crate::asked::{Asked, Given};
 use crate::audit::{Intent, Recorded, Unrecorded};
+use crate::boxed::boxed;
 use crate::broker::Broker;
 use crate::error::Code;
 use crate::expiry::{Expiry, Moment};
@@ -128,7 +129,7 @@ impl Schedules {
         let mut last = Written::none(Code::TimedOut);
         for attempt in 1..=MOST_ATTEMPTS {
             let Some(time) = budget.of_call() else { break };
-            let answer = answer(time, 200, self.create(schedule).send(), |_| ()).await;
+            let answer = answer(time, 200, boxed(|| self.create(schedule).send()), |_| ()).await;
             calls.push(format!("schedule:{}", answer.seen));
             let mut pause = budget.pause(attempt + 1);
             let (result, aws_code) = (answer.result, answer.aws_code.clone());
@@ -158,7 +159,7 @@ impl Schedules {
     async fn look(&self, schedule: &Schedule, budget: Budget, calls: &mut Vec<String>) -> Result<(), Code> {
         let time = budget.of_call().ok_or(Code::NotScheduled)?;
         let call = self.client.get_schedule().name(&schedule.name).group_name(&self.place.group);
-        let Answer { result, seen, .. } = answer(time, 200, call.send(), |found| schedule.is(&found)).await;
+        let Answer { result, seen, .. } = answer(time, 200, boxed(|| call.send()), |found| schedule.is(&found)).await;
         calls.push(format!("schedule-read:{seen}"));
         match result {
             Ok(true) => Ok(()),
@@ -262,12 +263,12 @@ impl Broker {
     pub(crate) async fn make(&self, intent: Intent<'_>, budget: Budget, reads_first: bool) -> Answered {
         let bounded = match intent.approved().asked().expiry().copied() {
             None => Bounded { intent, calls: Vec::new() },
-            Some(expiry) => match Box::pin(self.bound(intent, expiry, budget)).await {
+            Some(expiry) => match boxed(|| self.bound(intent, expiry, budget)).await {
                 Ok(bounded) => bounded,
                 Err(answered) => return answered,
             },
         };
-        let written = Box::pin(crate::policy::add(&self.client, &bounded, budget, reads_first)).await;
+        let written = boxed(|| crate::policy::add(&self.client, &bounded, budget, reads_first)).await;
         bounded.outcome(written)
     }
 

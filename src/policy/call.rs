@@ -21,6 +21,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use crate::allowlist::Approved;
 use crate::arn::{OrganizationId, SourceArn};
 use crate::asked::{Asked, Given};
+use crate::boxed::boxed;
 use crate::connection::NotSent;
 use crate::error::Code;
 use crate::grant::{EventSourceToken, RevisionId};
@@ -103,7 +104,11 @@ pub(super) async fn add(client: &Client, approved: &Approved, time: Duration) ->
             let call = client.add_layer_version_permission().layer_name(&**name).version_number(*version);
             let call = call.statement_id(sid).action(action).principal(principal);
             let call = call.set_organization_id(organization).set_revision_id(revision);
-            answer(time, 201, call.send(), |out| Added { statement: out.statement, revision_id: out.revision_id }).await
+            answer(time, 201, boxed(|| call.send()), |out| Added {
+                statement: out.statement,
+                revision_id: out.revision_id,
+            })
+            .await
         }
         Given::Function { name, qualifier } => {
             let given = grant.conditions();
@@ -119,7 +124,7 @@ pub(super) async fn add(client: &Client, approved: &Approved, time: Duration) ->
                 .set_invoked_via_function_url(given.invoked_via_function_url)
                 .set_principal_org_id(organization)
                 .set_revision_id(revision);
-            answer(time, 201, call.send(), |out| Added { statement: out.statement, revision_id: None }).await
+            answer(time, 201, boxed(|| call.send()), |out| Added { statement: out.statement, revision_id: None }).await
         }
     }
 }
@@ -135,11 +140,11 @@ pub(super) async fn remove(
     match approved.asked().given() {
         Given::Layer { name, version } => {
             let call = client.remove_layer_version_permission().layer_name(&**name).version_number(*version);
-            answer(time, 204, call.statement_id(sid).set_revision_id(revision).send(), |_| ()).await
+            answer(time, 204, boxed(|| call.statement_id(sid).set_revision_id(revision).send()), |_| ()).await
         }
         Given::Function { name, qualifier } => {
             let call = client.remove_permission().function_name(&**name).set_qualifier(text(qualifier));
-            answer(time, 204, call.statement_id(sid).set_revision_id(revision).send(), |_| ()).await
+            answer(time, 204, boxed(|| call.statement_id(sid).set_revision_id(revision).send()), |_| ()).await
         }
     }
 }
@@ -149,11 +154,11 @@ pub(super) async fn read(client: &Client, given: &Given, time: Duration) -> Answ
     match given {
         Given::Layer { name, version } => {
             let call = client.get_layer_version_policy().layer_name(&**name).version_number(*version);
-            answer(time, 200, call.send(), |out| policy(out.policy, out.revision_id)).await
+            answer(time, 200, boxed(|| call.send()), |out| policy(out.policy, out.revision_id)).await
         }
         Given::Function { name, qualifier } => {
             let call = client.get_policy().function_name(&**name).set_qualifier(text(qualifier));
-            answer(time, 200, call.send(), |out| policy(out.policy, out.revision_id)).await
+            answer(time, 200, boxed(|| call.send()), |out| policy(out.policy, out.revision_id)).await
         }
     }
 }
