@@ -9,6 +9,7 @@ import subprocess
 import zipfile
 
 from cloud import ACCOUNT, REGION, cloud
+from extension import Extension
 from support import BUILT, ROOT, TOOLS, differs, once, scratch, until
 
 SAM = TOOLS / "sam" / "bin" / "sam"
@@ -17,6 +18,9 @@ PARTNER = "210987654321"
 ORGANIZATION = "o-a1b2c3d4e5"
 # No word on targets: here it is IAM that keeps the broker to its functions.
 ALLOWLIST = [{"id": "partner", "accounts": [PARTNER], "organizations": [ORGANIZATION], "services": ["s3.amazonaws.com"]}]
+# The bus for results, and the function that nothing but the sweep takes a grant away from.
+BUS = "outcomes"
+SWEPT = "orders-swept"
 # The default of the parameter EventSource.
 SOURCE = "permission-broker"
 
@@ -98,6 +102,55 @@ def second():
     """A second stack, with layers and organizations and one door; a test says what its broker takes for AWS Lambda."""
     grants = {"LayerGrants": "true", "OrganizationGrants": "true"}
     return deploy("second-broker", {"Allowlist": json.dumps(ALLOWLIST), "Doors": "direct", **grants})
+
+
+@once
+def third():
+    """A third stack, with what the template leaves off: an allowlist that is followed, grants that end, results on a bus."""
+    cloud().client("events").create_event_bus(Name=BUS)
+    make_function(cloud().client("lambda"), cloud().client("iam"), SWEPT)
+    differs(
+        "MiniStack",
+        "it starts no extension out of a layer, so AppConfig's is played: it asks AppConfig, with the credentials of the broker's "
+        "role, for what the broker asks it",
+        "Lambda starts AWS's extension beside the broker",
+    )
+    name = layer(cloud().client("lambda"), "AWS-AppConfig-Extension-Arm64")
+    switches = {
+        "AppConfigExtensionLayer": f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{name}:1",
+        "TimedGrants": "true",
+        "SweepTargets": f"function:{SWEPT}",
+        "ResultBus": BUS,
+        "Doors": "direct",
+    }
+    made = deploy("third-broker", ANSWERS | switches)
+    _emulated(made)
+    _follows(made)
+    made.change(AWS_APPCONFIG_EXTENSION_HTTP_PORT=str(Extension(cloud().client("appconfigdata", role_key(made))).port))
+    return made
+
+
+def _follows(made):
+    """As with lambda:Principal: a further right, once it has been seen that the template's is not enough."""
+    differs(
+        "MiniStack",
+        "it knows no resource of AppConfig's sessions, so that the role's Allow on one configuration is never in force; a further "
+        "one is put beside it",
+        "both actions are allowed on the ARN of a configuration",
+    )
+    ids = ("AllowlistApplicationId", "AllowlistEnvironmentId", "AllowlistProfileId")
+    names = ("ApplicationIdentifier", "EnvironmentIdentifier", "ConfigurationProfileIdentifier")
+    asked = dict(zip(names, (made.outputs[id] for id in ids)))
+    data = cloud().client("appconfigdata", role_key(made))
+    try:
+        data.start_configuration_session(**asked)
+    except data.exceptions.ClientError as refused:
+        assert refused.response["Error"]["Code"] == "AccessDeniedException", refused
+    else:
+        raise AssertionError("MiniStack has learnt the resources of AppConfig's sessions: take this exception away")
+    actions = ["appconfig:StartConfigurationSession", "appconfig:GetLatestConfiguration"]
+    role = made.outputs["RoleArn"].rsplit("/", 1)[1]
+    cloud().client("iam").put_role_policy(RoleName=role, PolicyName="session", PolicyDocument=document(allow(actions, "*")))
 
 
 def invoke(made, document):
