@@ -125,32 +125,9 @@ def third():
     }
     made = deploy("third-broker", ANSWERS | switches)
     _emulated(made)
-    _follows(made)
+    _schedules_and_tells(made)
     made.change(AWS_APPCONFIG_EXTENSION_HTTP_PORT=str(Extension(cloud().client("appconfigdata", role_key(made))).port))
     return made
-
-
-def _follows(made):
-    """As with lambda:Principal: a further right, once it has been seen that the template's is not enough."""
-    differs(
-        "MiniStack",
-        "it knows no resource of AppConfig's sessions, so that the role's Allow on one configuration is never in force; a further "
-        "one is put beside it",
-        "both actions are allowed on the ARN of a configuration",
-    )
-    ids = ("AllowlistApplicationId", "AllowlistEnvironmentId", "AllowlistProfileId")
-    names = ("ApplicationIdentifier", "EnvironmentIdentifier", "ConfigurationProfileIdentifier")
-    asked = dict(zip(names, (made.outputs[id] for id in ids)))
-    data = cloud().client("appconfigdata", role_key(made))
-    try:
-        data.start_configuration_session(**asked)
-    except data.exceptions.ClientError as refused:
-        assert refused.response["Error"]["Code"] == "AccessDeniedException", refused
-    else:
-        raise AssertionError("MiniStack has learnt the resources of AppConfig's sessions: take this exception away")
-    actions = ["appconfig:StartConfigurationSession", "appconfig:GetLatestConfiguration"]
-    role = made.outputs["RoleArn"].rsplit("/", 1)[1]
-    cloud().client("iam").put_role_policy(RoleName=role, PolicyName="session", PolicyDocument=document(allow(actions, "*")))
 
 
 def invoke(made, document):
@@ -224,17 +201,46 @@ def _emulated(made):
         "beside it, for the same functions",
         "AddPermission carries the key, and the template's own policy decides",
     )
-    name = function()
+    resource = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:orders*"
+    tried = {"StatementId": "tried"} | request(function())["parameters"]
+    _add_right(made, ("lambda", "add_permission", tried), allow("lambda:AddPermission", resource))
+
+
+def _schedules_and_tells(made):
+    """The same for what is off in the first stack."""
+    differs(
+        "MiniStack",
+        "it takes every schedule for one of the group default, so that the role's Allow on its own group is never in force; a "
+        "further one is put beside it",
+        "a schedule's ARN has its group",
+    )
+    tried = {"Name": "tried", "GroupName": made.name}
+    actions = ["scheduler:CreateSchedule", "scheduler:GetSchedule"]
+    resource = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/*"
+    _add_right(made, ("scheduler", "get_schedule", tried), allow(actions, resource))
+    differs(
+        "MiniStack",
+        "the condition key events:source never matches, so that the role's Allow to publish is never in force; a further one is "
+        "put beside it, for the same bus",
+        "PutEvents carries the key, and the template's own policy decides",
+    )
+    entry = {"Source": "permission-broker", "DetailType": "tried", "Detail": "{}", "EventBusName": BUS}
+    resource = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{BUS}"
+    _add_right(made, ("events", "put_events", {"Entries": [entry]}), allow("events:PutEvents", resource))
+
+
+def _add_right(made, call, statement):
+    """Gives the role of a stack one more right, once it has been seen that what the right is for is refused."""
+    service, operation, parameters = call
+    client = cloud().client(service, role_key(made))
     try:
-        cloud().client("lambda", role_key(made)).add_permission(StatementId="tried", **request(name)["parameters"])
-    except cloud().client("lambda").exceptions.ClientError as refused:
+        getattr(client, operation)(**parameters)
+    except client.exceptions.ClientError as refused:
         assert refused.response["Error"]["Code"] == "AccessDeniedException", refused
     else:
-        raise AssertionError("MiniStack has learnt lambda:Principal: take this exception away")
-    resource = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:orders*"
-    allow = {"Sid": "LikeGrantToAllowedPrincipals", "Effect": "Allow", "Action": "lambda:AddPermission", "Resource": resource}
+        raise AssertionError(f"MiniStack has learnt what {operation} needs: take this exception away")
     role = made.outputs["RoleArn"].rsplit("/", 1)[1]
-    cloud().client("iam").put_role_policy(RoleName=role, PolicyName="emulator", PolicyDocument=document(allow))
+    cloud().client("iam").put_role_policy(RoleName=role, PolicyName=f"emulator-{service}", PolicyDocument=document(statement))
 
 
 def role_key(made):
