@@ -12,14 +12,16 @@ use crate::support::{json as parsed, text};
 
 pub(super) const EXTENSION: &str = "arn:aws:lambda:us-east-1:111122223333:layer:AWS-AppConfig-Extension-Arm64:7";
 
-const FOLLOWED: (&str, &str) = ("AppConfigExtensionLayer", EXTENSION);
+pub(super) const FOLLOWED: (&str, &str) = ("AppConfigExtensionLayer", EXTENSION);
 
 /// What is made for it, each kept when the stack ends or not.
-const MADE: [(&str, &str, bool); 6] = [
+const MADE: [(&str, &str, bool); 8] = [
     ("AllowlistApplication", "AWS::AppConfig::Application", true),
     ("AllowlistDeployment", "AWS::AppConfig::Deployment", false),
     ("AllowlistEnvironment", "AWS::AppConfig::Environment", true),
     ("AllowlistProfile", "AWS::AppConfig::ConfigurationProfile", true),
+    ("AllowlistRefused", "AWS::Logs::MetricFilter", false),
+    ("AllowlistRefusedAlarm", "AWS::CloudWatch::Alarm", false),
     ("AllowlistStrategy", "AWS::AppConfig::DeploymentStrategy", true),
     ("AllowlistVersion", "AWS::AppConfig::HostedConfigurationVersion", true),
 ];
@@ -49,7 +51,7 @@ fn nothing_of_it_is_there_by_default() {
     }
 }
 
-/// Six resources more, and of the others only the function and its role differ, in what is listed here.
+/// Eight resources more, and of the others only the function and its role differ, in what is listed here.
 #[test]
 fn with_it_nothing_else_changes() {
     let (mut with, mut without) =
