@@ -16,14 +16,14 @@ const OTHER: &str = "111122223333";
 
 /// What the extension says: the whole answer, as it goes over the wire.
 #[derive(Clone)]
-struct Said(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Said(Arc<Mutex<Vec<u8>>>);
 
 impl Said {
     fn says(&self, bytes: impl Into<Vec<u8>>) {
         *self.0.lock().unwrap() = bytes.into();
     }
 
-    fn has(&self, version: &str, allowlist: &str) {
+    pub(crate) fn has(&self, version: &str, allowlist: &str) {
         self.says(format!(
             "HTTP/1.1 200 OK\r\nConfiguration-Version: {version}\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{allowlist}",
@@ -38,7 +38,7 @@ fn account(id: &str) -> String {
 
 /// An extension that answers as it is told; every request has to be for the one configuration. With nothing to
 /// say, it closes the connection.
-fn extension() -> (u16, Said) {
+pub(crate) fn extension() -> (u16, Said) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let said = Said(Arc::default());

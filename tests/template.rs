@@ -2,6 +2,7 @@
 
 mod alarms;
 pub(crate) mod deployment;
+pub(crate) mod followed;
 mod queues;
 mod role;
 

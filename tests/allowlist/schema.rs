@@ -1,5 +1,6 @@
 //! The JSON Schema for editors, `schema/allowlist.schema.json`, against the parser: it says of every allowlist what the
-//! parser says, but for the few rules that a schema has no words for. Every allowlist in the parser's own tests is asked too.
+//! parser says, but for the few rules that a schema has no words for. So does the template's, which AppConfig reads. Every
+//! allowlist in the parser's own tests is asked too.
 
 use std::sync::LazyLock;
 
@@ -11,11 +12,14 @@ use serde_json::{Value, json};
 
 use crate::rules::property::config;
 use crate::support::{json, text};
+use crate::template::followed::validator;
 
 const FILE: &str = "schema/allowlist.schema.json";
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| json(&text(FILE)));
 static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| jsonschema::validator_for(&SCHEMA).unwrap());
+/// What the template has AppConfig check, in draft 4.
+static OF_APPCONFIG: LazyLock<Validator> = LazyLock::new(|| jsonschema::validator_for(&validator()).unwrap());
 
 /// What the parser says that a schema cannot: that two members of an object have one name, which no reader of JSON
 /// hands on, and that two rules do.
@@ -28,7 +32,11 @@ fn difference(text: &str) -> Option<String> {
     let mut problems = Allowlist::parse(text).err().unwrap_or_default();
     problems.retain(|problem| !ONLY_THE_PARSER_SAYS.contains(&problem.detail));
     let errors: Vec<String> = VALIDATOR.iter_errors(&value).map(|error| error.to_string()).collect();
-    (problems.is_empty() != errors.is_empty()).then(|| format!("the parser: {problems:?}, {FILE}: {errors:?}: {text}"))
+    let agreed = problems.is_empty() == errors.is_empty() && OF_APPCONFIG.is_valid(&value) == errors.is_empty();
+    (!agreed).then(|| {
+        let template: Vec<String> = OF_APPCONFIG.iter_errors(&value).map(|error| error.to_string()).collect();
+        format!("the parser: {problems:?}, {FILE}: {errors:?}, the template: {template:?}: {text}")
+    })
 }
 
 pub(super) fn assert_agreed(text: &str) {

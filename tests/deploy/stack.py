@@ -9,6 +9,7 @@ import subprocess
 import zipfile
 
 from cloud import ACCOUNT, REGION, cloud
+from extension import Extension
 from support import BUILT, ROOT, TOOLS, differs, once, scratch, until
 
 SAM = TOOLS / "sam" / "bin" / "sam"
@@ -17,6 +18,9 @@ PARTNER = "210987654321"
 ORGANIZATION = "o-a1b2c3d4e5"
 # No word on targets: here it is IAM that keeps the broker to its functions.
 ALLOWLIST = [{"id": "partner", "accounts": [PARTNER], "organizations": [ORGANIZATION], "services": ["s3.amazonaws.com"]}]
+# The bus for results, and the function that nothing but the sweep takes a grant away from.
+BUS = "outcomes"
+SWEPT = "orders-swept"
 # The default of the parameter EventSource.
 SOURCE = "permission-broker"
 
@@ -100,6 +104,32 @@ def second():
     return deploy("second-broker", {"Allowlist": json.dumps(ALLOWLIST), "Doors": "direct", **grants})
 
 
+@once
+def third():
+    """A third stack, with what the template leaves off: an allowlist that is followed, grants that end, results on a bus."""
+    cloud().client("events").create_event_bus(Name=BUS)
+    make_function(cloud().client("lambda"), cloud().client("iam"), SWEPT)
+    differs(
+        "MiniStack",
+        "it starts no extension out of a layer, so AppConfig's is played: it asks AppConfig, with the credentials of the broker's "
+        "role, for what the broker asks it",
+        "Lambda starts AWS's extension beside the broker",
+    )
+    name = layer(cloud().client("lambda"), "AWS-AppConfig-Extension-Arm64")
+    switches = {
+        "AppConfigExtensionLayer": f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{name}:1",
+        "TimedGrants": "true",
+        "SweepTargets": f"function:{SWEPT}",
+        "ResultBus": BUS,
+        "Doors": "direct",
+    }
+    made = deploy("third-broker", ANSWERS | switches)
+    _emulated(made)
+    _schedules_and_tells(made)
+    made.change(AWS_APPCONFIG_EXTENSION_HTTP_PORT=str(Extension(cloud().client("appconfigdata", role_key(made))).port))
+    return made
+
+
 def invoke(made, document):
     """Hands the broker of a stack a request directly, as automation with that right would; gives its reply."""
     invoked = cloud().client("lambda").invoke(FunctionName=made.name, Payload=json.dumps(document))
@@ -171,17 +201,46 @@ def _emulated(made):
         "beside it, for the same functions",
         "AddPermission carries the key, and the template's own policy decides",
     )
-    name = function()
+    resource = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:orders*"
+    tried = {"StatementId": "tried"} | request(function())["parameters"]
+    _add_right(made, ("lambda", "add_permission", tried), allow("lambda:AddPermission", resource))
+
+
+def _schedules_and_tells(made):
+    """The same for what is off in the first stack."""
+    differs(
+        "MiniStack",
+        "it takes every schedule for one of the group default, so that the role's Allow on its own group is never in force; a "
+        "further one is put beside it",
+        "a schedule's ARN has its group",
+    )
+    tried = {"Name": "tried", "GroupName": made.name}
+    actions = ["scheduler:CreateSchedule", "scheduler:GetSchedule"]
+    resource = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/*"
+    _add_right(made, ("scheduler", "get_schedule", tried), allow(actions, resource))
+    differs(
+        "MiniStack",
+        "the condition key events:source never matches, so that the role's Allow to publish is never in force; a further one is "
+        "put beside it, for the same bus",
+        "PutEvents carries the key, and the template's own policy decides",
+    )
+    entry = {"Source": "permission-broker", "DetailType": "tried", "Detail": "{}", "EventBusName": BUS}
+    resource = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{BUS}"
+    _add_right(made, ("events", "put_events", {"Entries": [entry]}), allow("events:PutEvents", resource))
+
+
+def _add_right(made, call, statement):
+    """Gives the role of a stack one more right, once it has been seen that what the right is for is refused."""
+    service, operation, parameters = call
+    client = cloud().client(service, role_key(made))
     try:
-        cloud().client("lambda", role_key(made)).add_permission(StatementId="tried", **request(name)["parameters"])
-    except cloud().client("lambda").exceptions.ClientError as refused:
+        getattr(client, operation)(**parameters)
+    except client.exceptions.ClientError as refused:
         assert refused.response["Error"]["Code"] == "AccessDeniedException", refused
     else:
-        raise AssertionError("MiniStack has learnt lambda:Principal: take this exception away")
-    resource = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:orders*"
-    allow = {"Sid": "LikeGrantToAllowedPrincipals", "Effect": "Allow", "Action": "lambda:AddPermission", "Resource": resource}
+        raise AssertionError(f"MiniStack has learnt what {operation} needs: take this exception away")
     role = made.outputs["RoleArn"].rsplit("/", 1)[1]
-    cloud().client("iam").put_role_policy(RoleName=role, PolicyName="emulator", PolicyDocument=document(allow))
+    cloud().client("iam").put_role_policy(RoleName=role, PolicyName=f"emulator-{service}", PolicyDocument=document(statement))
 
 
 def role_key(made):

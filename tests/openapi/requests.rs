@@ -1,10 +1,12 @@
 //! That the schema of a request accepts what the broker accepts, and nothing else.
 
+use permission_broker::expiry::{ENDING_CHARS, Moment, seconds_of_duration};
+use permission_broker::grant::StatementId;
 use permission_broker::request::MOST_BYTES;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{FILE, REQUEST, errors};
+use super::{FILE, REQUEST, errors, validator};
 use crate::rules::cases;
 use crate::rules::property::{config, document};
 use crate::support::document::{add_permission, broken_rules, remove_permission};
@@ -119,6 +121,110 @@ fn it_agrees_on_the_rules_between_parameters() {
         json!({ "EventSourceToken": "short", "RevisionId": "short" }),
     ] {
         assert_agreed(&add_permission(&parameters));
+    }
+}
+
+/// An id is not like that of a timed grant, and has room for the ending of one if the grant ends.
+#[test]
+fn it_agrees_on_the_ids_of_grants_that_end() {
+    let url = json!({ "operation": "GrantFunctionUrl", "parameters": {
+        "FunctionName": "orders", "Principal": "210987654321", "FunctionUrlAuthType": "AWS_IAM" } });
+    let layer = json!({ "operation": "AddLayerVersionPermission", "parameters": { "LayerName": "common",
+        "VersionNumber": 3, "Action": "lambda:GetLayerVersion", "Principal": "210987654321" } });
+    let of_layer = json!({ "operation": "RemoveLayerVersionPermission",
+        "parameters": { "LayerName": "common", "VersionNumber": 3, "StatementId": "s" } });
+    let removals = [remove_permission(&json!({})), of_layer];
+    let ends = ["20261231T180000Z-1a2b3c4d", "20261231T180000Z-1A2B3C4D", "20240229T235959Z-00000000"];
+    let no_ends = [
+        "20261331T180000Z-1a2b3c4d",
+        "20260431T180000Z-1a2b3c4d",
+        "20261231T240000Z-1a2b3c4d",
+        "19691231T180000Z-1a2b3c4d",
+        "20261231T180000Z-1a2b3c4g",
+        "20261231T180000Z-1a2b3c4",
+        "20261231T180000Z-1a2b3c4d0",
+    ];
+    let with = |document: &Value, id: &str| {
+        let mut document = document.clone();
+        document["parameters"]["StatementId"] = json!(id);
+        document
+    };
+    let accepted = |document: &Value| {
+        assert_agreed(document);
+        broken_rules(&document.to_string()).is_empty()
+    };
+    let room = StatementId::MOST_CHARS - ENDING_CHARS;
+    for (document, most) in [(add_permission(&json!({})), room), (layer, room), (url, room - "-invoke".len())] {
+        for (endings, fine) in [(ends.as_slice(), false), (no_ends.as_slice(), true)] {
+            for ending in endings {
+                assert_eq!(accepted(&with(&document, &format!("a-until-{ending}"))), fine, "{ending}");
+            }
+        }
+        assert!(accepted(&with(&document, &format!("-until-{}", ends[0]))), "an ending of nothing");
+        let mut timed = document;
+        for (name, value) in [("expiresAt", "2099-12-31T18:00:00Z"), ("duration", "PT8H")] {
+            timed[name] = json!(value);
+            // Without a clock there is no end either, which the broker says and no schema.
+            let fits = |length| errors(&REQUEST, &with(&timed, &"s".repeat(length))).is_empty();
+            assert_eq!([most, most + 1].map(fits), [true, false]);
+            timed.as_object_mut().unwrap().remove(name);
+        }
+        assert!(accepted(&with(&timed, &"s".repeat(most + 1))), "what does not end needs no room");
+    }
+    for document in removals {
+        assert!(accepted(&with(&document, &format!("a-until-{}", ends[0]))), "a timed grant can be revoked");
+    }
+}
+
+/// How an end is written. That it is yet to come, and that February has 29 days, is for the broker.
+#[test]
+fn it_agrees_on_how_an_end_is_written() {
+    let is = |name: &str, text: &str| validator(&format!("/components/schemas/{name}")).is_valid(&json!(text));
+    for text in [
+        "2026-12-31T18:00:00Z",
+        "2026-12-31T18:00:00.5Z",
+        "2026-12-31T18:00:00.123456789Z",
+        "1970-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "2024-02-29T00:00:00Z",
+        "2026-12-31T18:00:00.1234567890Z",
+        "2026-12-31T18:00:00.Z",
+        "1969-12-31T23:59:59Z",
+        "2026-04-31T00:00:00Z",
+        "2026-00-01T00:00:00Z",
+        "2026-01-00T00:00:00Z",
+        "2026-01-01T24:00:00Z",
+        "2026-01-01T00:00:60Z",
+        "2026-12-31T18:00:00+00:00",
+        "2026-12-31t18:00:00z",
+        "2026-12-31",
+        "",
+    ] {
+        assert_eq!(is("ExpiresAt", text), Moment::parse(text).is_some(), "{text}");
+    }
+    for text in [
+        "PT8H",
+        "P30D",
+        "P2W",
+        "P1DT12H",
+        "PT1H2M3S",
+        "P0D",
+        "PT999999999S",
+        "P",
+        "PT",
+        "P1W2D",
+        "P1DT",
+        "PT1M1H",
+        "P1Y",
+        "P1M",
+        "PT1000000000S",
+        "pt8h",
+        "PT1.5H",
+        "8H",
+        "P-1D",
+        "",
+    ] {
+        assert_eq!(is("Duration", text), seconds_of_duration(text).is_some(), "{text}");
     }
 }
 

@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Whether the broker answers as schema/openapi.json says, asked by somebody else: schemathesis makes up requests from the
-# document, right ones and wrong ones, and looks at every answer. What it installs goes into target/; it needs Python 3.10.
+# document, right ones and wrong ones, and looks at every answer. What it installs, in the versions of requirements.txt, goes into
+# target/; it needs Python 3.10 or later.
 # EXAMPLES is how many requests are made up for each operation, SEED which ones.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-version=4.32.5
-tools=target/schemathesis-$version
-if [ ! -e "$tools/installed" ]; then
+tools=target/tools/schemathesis
+if ! cmp -s tests/openapi/requirements.txt "$tools/requirements.txt"; then
   rm -rf "$tools"
+  mkdir -p "$tools"
   "$(command -v python3.11 || command -v python3)" -m venv "$tools"
-  "$tools/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version"
-  touch "$tools/installed"
+  # The list is complete, so there is nothing to resolve.
+  "$tools/bin/pip" install --quiet --disable-pip-version-check --no-deps -r tests/openapi/requirements.txt
+  cp tests/openapi/requirements.txt "$tools/requirements.txt"
 fi
 
 cargo build --locked --quiet --bin broker

@@ -12,6 +12,9 @@ use permission_broker::local::stage::{Stage, results};
 use serde_json::{Value, json};
 
 use super::deployment::Deployment;
+use super::followed::FOLLOWED;
+use crate::appconfig::extension;
+use crate::support::sandbox::Sandbox;
 
 fn stack() -> Deployment {
     Deployment::with(&[("Allowlist", "[]")])
@@ -156,6 +159,39 @@ async fn what_does_not_reach_the_bus_is_counted() {
         let lines: Vec<Value> = stage.audit().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         assert_eq!(lines.iter().map(|line| matches(&filter, line)).collect::<Vec<_>>(), found);
         assert!(!lost || lines[2]["lost"] == 1);
+    }
+}
+
+/// The deployed binary, which finds an allowlist in AppConfig when it starts.
+async fn diagnostics(allowlist: &str) -> Vec<Value> {
+    let (port, extension) = extension();
+    extension.has("1", allowlist);
+    let sandbox = Sandbox::start("http://127.0.0.1:9", |command| {
+        command.env_remove("BROKER_ALLOWLIST").env("BROKER_ALLOWLIST_APPCONFIG", "broker/live/allowlist");
+        command.env("AWS_APPCONFIG_EXTENSION_HTTP_PORT", port.to_string());
+    })
+    .await;
+    // Denied, or refused for want of an allowlist; here it is about what is said beside it.
+    for id in ["id-1", "id-2"] {
+        drop(sandbox.invoke(id, GRANT).await);
+    }
+    sandbox.end().diagnostics()
+}
+
+/// Whoever deploys an allowlist that no broker uses is told, once by each of them.
+#[tokio::test]
+async fn an_allowlist_that_is_not_used_rings() {
+    let stack = Deployment::with(&[("Allowlist", "[]"), FOLLOWED]);
+    let filter = stack.properties("AllowlistRefused");
+    let metric = &filter["MetricTransformations"][0];
+    let (namespace, name) = (metric["MetricNamespace"].as_str().unwrap(), metric["MetricName"].as_str().unwrap());
+    let alarm = &alarms(&stack)[&of(namespace, name, &[])];
+    assert_eq!((&alarm["Threshold"], &alarm["Statistic"]), (&json!(0), &json!("Sum")));
+    assert_eq!((&metric["MetricValue"], &filter["LogGroupName"]), (&json!("1"), &json!("<Logs>")));
+    let filter = filter["FilterPattern"].as_str().map(conditions).expect("a pattern");
+    for (allowlist, refused) in [("[]", 0), (r#"{"accounts":["everyone"]}"#, 1)] {
+        let lines = diagnostics(allowlist).await;
+        assert_eq!(lines.iter().filter(|line| matches(&filter, line)).count(), refused, "{lines:?}");
     }
 }
 

@@ -73,6 +73,15 @@ impl Deployment {
         made.map(|(name, resource)| (name.clone(), self.resolved(resource).expect("a resource"))).collect()
     }
 
+    /// What the rules say against these parameters, before anything is made.
+    pub(crate) fn refusals(&self) -> Vec<&str> {
+        let rules = members(&self.template["Rules"]).map(|(_, rule)| rule);
+        let rules = rules.filter(|rule| rule.get("RuleCondition").is_none_or(|condition| self.holds(condition)));
+        let assertions = rules.flat_map(|rule| rule["Assertions"].as_array().expect("assertions"));
+        let broken = assertions.filter(|assertion| !self.holds(&assertion["Assert"]));
+        broken.map(|assertion| assertion["AssertDescription"].as_str().expect("what would be right")).collect()
+    }
+
     /// The resources of a type.
     pub(crate) fn of_type(&self, kind: &str) -> BTreeMap<String, Value> {
         self.resources().into_iter().filter(|(_, resource)| resource["Type"] == kind).collect()

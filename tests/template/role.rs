@@ -7,6 +7,7 @@ use regex_lite::Regex;
 use serde_json::{Value, json};
 
 use super::deployment::{Deployment, template, texts};
+use super::followed::EXTENSION;
 
 const OWN: &str = "arn:aws:lambda:us-east-1:123456789012";
 
@@ -24,9 +25,10 @@ const EVERYTHING: &Setting = &[
     ("ResultBus", "outcomes"),
     ("Tracing", "on"),
     ("TimedGrants", "true"),
+    ("AppConfigExtensionLayer", EXTENSION),
 ];
 
-/// Every setting of the four switches that matter to grants, with traces in half of them.
+/// Every setting of the switches that matter to grants, with traces in half of them and an allowlist that is followed in half.
 fn settings() -> Vec<Vec<(&'static str, &'static str)>> {
     let mut settings = Vec::new();
     for principals in ["", "210987654321,s3.amazonaws.com"] {
@@ -39,6 +41,7 @@ fn settings() -> Vec<Vec<(&'static str, &'static str)>> {
                         ("LayerGrants", layers),
                         ("ResultBus", bus),
                         ("Tracing", if layers == "true" { "on" } else { "off" }),
+                        ("AppConfigExtensionLayer", if organizations == layers { EXTENSION } else { "" }),
                         ("TimedGrants", timed),
                     ]);
                 }
@@ -89,6 +92,13 @@ fn nothing_is_allowed_that_the_broker_does_not_need() {
         ("sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes", json!("<Requests.Arn>")),
         ("sqs:SendMessage", json!("<InvokeDeadLetters.Arn>")),
         ("events:PutEvents", json!("arn:aws:events:us-east-1:123456789012:event-bus/outcomes")),
+        (
+            "appconfig:StartConfigurationSession appconfig:GetLatestConfiguration",
+            json!(
+                "arn:aws:appconfig:us-east-1:123456789012:application/<AllowlistApplication>\
+                 /environment/<AllowlistEnvironment>/configuration/<AllowlistProfile>"
+            ),
+        ),
         // X-Ray has no resources.
         ("xray:PutTraceSegments xray:PutTelemetryRecords", json!("*")),
         ("lambda:AddPermission", json!(function)),
@@ -129,7 +139,8 @@ fn no_allow_reaches_everything() {
         for statement in statements(&setting, "Allow").into_iter().filter(|it| it["Sid"] != "SendTraces") {
             for resource in texts(&statement["Resource"]) {
                 assert_ne!(resource, "*", "{statement}");
-                let place = resource.replace(":events:", ":lambda:").replace(":scheduler:", ":lambda:");
+                let services = [":events:", ":scheduler:", ":appconfig:"];
+                let place = services.iter().fold(resource.to_owned(), |place, one| place.replace(one, ":lambda:"));
                 let own = place.starts_with(&format!("{OWN}:"));
                 let own = own || resource.starts_with('<');
                 assert!(own, "of this account and region: {statement}");
