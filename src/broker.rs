@@ -19,7 +19,8 @@ use crate::event::{self, Doors, Item, Opened, Received, Shape, Wants};
 use crate::expiry::{Clock, Moment};
 use crate::grant::Grant;
 use crate::inventory;
-use crate::policy::{self, Budget, Ending, Seen, Timing, Written};
+use crate::outcome::Outcome;
+use crate::policy::{self, Budget, Ending, Fill, Seen, Timing, Written};
 use crate::read::Read;
 use crate::reply::{self, Answered, Failure};
 use crate::request::{Operation, Request};
@@ -266,10 +267,15 @@ impl Broker {
         };
         let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
         let given = admitted.read().given();
-        let Seen { mut written, document, .. } = boxed(|| policy::read(&self.client, given, budget)).await;
-        let statements =
-            document.as_deref().and_then(|text| inventory::of(text, admitted.read(), case.allowlist, own, case.now));
-        if document.is_some() && statements.is_none() {
+        let Seen { mut written, document, no_policy } = boxed(|| policy::read(&self.client, given, budget)).await;
+        let statements = match &document {
+            Some(text) => inventory::of(text, admitted.read(), case.allowlist, own, case.now),
+            None => no_policy.then(inventory::empty),
+        };
+        if no_policy {
+            let (ending, policy) = (Ending::Done(Outcome::Read), Some(Fill::of(None)));
+            written = Written { ending, policy, aws_code: None, ..written };
+        } else if document.is_some() && statements.is_none() {
             written = Written { ending: Ending::Not(Code::Unavailable), policy: None, ..written };
         }
         self.audit.read(case, &admitted, written, statements)

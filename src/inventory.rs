@@ -1,5 +1,5 @@
 //! What a policy holds, for a person who reads it: each statement with the parties that it names, the rule
-//! that would allow it today or why none would, and whether the broker made it.
+//! that would allow it today or why none would, and whether its id is one of the broker's own.
 
 use std::collections::BTreeSet;
 
@@ -36,9 +36,25 @@ struct Entry<'a> {
     /// When it ends, if it is a timed grant of this broker.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
-    /// Whether its id is the one that the broker derives for it. Of an id that a requester chose nobody
-    /// can tell from the policy alone; the audit can.
-    by_broker: bool,
+    by_broker: ByBroker,
+}
+
+/// Whether the broker wrote a statement. AWS keeps no writer, so that its id is all there is to go by, and how the
+/// broker makes an id is no secret: nothing here is proof, and nothing can say no. The audit can.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum ByBroker {
+    /// Its id is the one that the broker derives from this very statement, or has the mark that this broker gives to
+    /// a grant with this end on this target.
+    Likely,
+    /// Any other id: one that a requester chose, or that somebody wrote without the broker.
+    Unknown,
+}
+
+impl ByBroker {
+    fn of(its_own_id: bool) -> Self {
+        if its_own_id { Self::Likely } else { Self::Unknown }
+    }
 }
 
 /// Everybody that a statement names, in whatever role.
@@ -86,7 +102,7 @@ fn entry<'a>(
             rule: None,
             errors: vec![Reason { pointer: String::new(), code: "foreign_statement", detail: FOREIGN.to_owned() }],
             expires_at: None,
-            by_broker: false,
+            by_broker: ByBroker::Unknown,
         };
     };
     let until = expiry::of_id(stored.sid(), target.1, own).map(|(_, at)| at);
@@ -108,8 +124,18 @@ fn entry<'a>(
         rule,
         errors: faults.into_iter().take(MOST_LISTED).map(Reason::of).collect(),
         expires_at: until.map(Moment::to_rfc_3339),
-        by_broker: grant.is_ok_and(|grant| grant.statement_id(own).as_str() == stored.sid()),
+        by_broker: ByBroker::of(until.is_some() || grant.is_ok_and(derives(stored.sid(), own))),
     }
+}
+
+/// What a policy that is not there holds.
+pub(crate) fn empty() -> Box<RawValue> {
+    serde_json::value::to_raw_value(&[(); 0]).unwrap_or_default()
+}
+
+/// Whether a grant that names no id gets this one.
+fn derives(sid: &str, own: &Own) -> impl FnOnce(Grant) -> bool {
+    move |grant| grant.statement_id(own).as_str() == sid
 }
 
 const FOREIGN: &str = "this statement has a form that no grant makes";

@@ -4,6 +4,7 @@ mod budget;
 mod expiry;
 mod explain;
 mod function_url;
+mod late;
 mod model;
 mod read;
 mod revoke;

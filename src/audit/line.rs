@@ -173,6 +173,8 @@ struct Calls<'a> {
     policy_bytes_before: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy_bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_bytes_left: Option<usize>,
 }
 
 impl<'a> Line<'a> {
@@ -300,6 +302,7 @@ impl<'a> Line<'a> {
             blamed: written.blamed.get(..MOST_LISTED).unwrap_or(&written.blamed),
             policy_bytes_before: written.policy.as_ref().and_then(Fill::bytes_before),
             policy_bytes: written.policy.as_ref().map(Fill::bytes),
+            policy_bytes_left: written.policy.as_ref().map(Fill::left),
         };
         let remarkable = written.differs || written.policy.as_ref().is_some_and(Fill::is_nearly_full);
         let level = if remarkable && self.level == "INFO" { "WARN" } else { self.level };

@@ -45,6 +45,9 @@ struct Scene {
     /// Publish each outcome on an event bus of the control plane, and show what arrives.
     #[arg(long, global = true)]
     results: bool,
+    /// Read each policy before it is written, for its size, as the broker does with BROKER_POLICY_BUDGET=on.
+    #[arg(long, global = true)]
+    policy_budget: bool,
 }
 
 #[derive(Subcommand)]
@@ -193,17 +196,18 @@ impl Scene {
     }
 
     fn stage(&self) -> Result<impl Future<Output = Result<Stage, Failure>>, Failure> {
-        let (control_plane, allowlist, results) = (self.control_plane()?, self.allowlist()?, self.results);
-        Ok(async move { stage(control_plane, &allowlist, results).await })
+        let (control_plane, allowlist) = (self.control_plane()?, self.allowlist()?);
+        Ok(async move { self.stage_of(control_plane, &allowlist).await })
     }
-}
 
-async fn stage(control_plane: ControlPlane, allowlist: &str, results: bool) -> Result<Stage, Failure> {
-    let mut stage = Stage::new(control_plane, allowlist).await?;
-    if results {
-        stage.broker.results = Some(stage::results(&stage.control_plane, "results").await?);
+    async fn stage_of(&self, control_plane: ControlPlane, allowlist: &str) -> Result<Stage, Failure> {
+        let mut stage = Stage::new(control_plane, allowlist).await?;
+        stage.broker.reads_first = self.policy_budget;
+        if self.results {
+            stage.broker.results = Some(stage::results(&stage.control_plane, "results").await?);
+        }
+        Ok(stage)
     }
-    Ok(stage)
 }
 
 impl Report {
@@ -260,7 +264,7 @@ async fn serve(
         .await
         .map_err(|error| format!("port {control_plane_port}: {error}"))?;
     let (api_at, aws_at) = (api.local_addr()?, aws.local_addr()?);
-    let stage = Arc::new(stage(control_plane.clone(), &scene.allowlist()?, scene.results).await?);
+    let stage = Arc::new(scene.stage_of(control_plane.clone(), &scene.allowlist()?).await?);
     eprintln!("API door       http://{api_at}/grants   (every request is taken as {requester})");
     eprintln!("control plane  http://{aws_at}   (policies in {})", state.display());
     eprintln!("report         http://{api_at}/   (in a browser; explains a request before it is sent)");

@@ -17,15 +17,15 @@ use crate::statement::{Found, Statement, dead_principals, find};
 /// Adds the statement that an intent stands for.
 ///
 /// With `reads_first` the policy is read before anything is sent: a grant that is there already, that
-/// stands in the way or that does not fit is told without a write. Not so behind the queue, where the settled
-/// read tells the size: a second read would halve what AWS's limit lets through.
+/// stands in the way or that does not fit is told without a write. Behind the queue that is a second read, and
+/// halves what AWS's limit of reads lets through.
 pub(crate) async fn add(client: &Client, bounded: &Bounded<'_>, budget: Budget, reads_first: bool) -> Written {
     let intent = bounded.intent();
     let expected = Statement::expected(intent.approved());
     let company = intent.door() == Some(Door::Sqs);
     let mut attempt =
         Attempt { client, intent, budget, expected, company, unconfirmed: false, written: Written::new() };
-    let first = if reads_first && !attempt.company { attempt.read_first().await } else { None };
+    let first = if reads_first { attempt.read_first().await } else { None };
     let ending = match first {
         Some(ending) => ending,
         None => attempt.run().await,
@@ -64,20 +64,43 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     /// What the policy says before the first write, if it says that none is needed or possible.
     async fn read_first(&mut self) -> Option<Ending> {
-        let time = self.budget.of_call()?;
-        let answer = call::read(self.client, self.intent.approved().grant().given(), time).await;
-        self.written.note_read(&answer);
+        let answer = self.see_first().await?;
         match answer.result {
             Ok(policy) => {
                 let ending =
                     self.written.meets(&self.expected, Fill::of(Some(&policy.document)), Some(&policy.document));
                 self.written.revision_id = policy.revision_id.filter(|_| ending.is_some());
-                ending
+                match ending {
+                    // What stands there, a write that began before may still undo.
+                    Some(Ending::Done(_) | Ending::Not(Code::StatementConflict)) if self.company => {
+                        match self.look(Code::Unavailable, Code::Unavailable).await {
+                            Step::End(ending) => Some(ending),
+                            Step::Again(..) => None,
+                        }
+                    }
+                    ending => ending,
+                }
             }
             Err(Failure::Final(Code::TargetNotFound)) => self.written.meets(&self.expected, Fill::of(None), None),
             Err(Failure::Final(Code::AccessDenied)) => Some(Ending::Not(Code::AccessDenied)),
             // AWS keeps the limit too; a policy that cannot be read just now is no reason to refuse.
             Err(_) => None,
+        }
+    }
+
+    /// The policy before the first write, asked for again where AWS was too busy.
+    async fn see_first(&mut self) -> Option<Answer<call::Policy>> {
+        let mut read = 1;
+        loop {
+            let time = self.budget.of_call()?;
+            let answer = call::read(self.client, self.intent.approved().grant().given(), time).await;
+            self.written.note_read(&answer);
+            let Err(Failure::Throttled(after)) = answer.result else { return Some(answer) };
+            let pause = self.budget.pause(read + 1).max(after.unwrap_or_default());
+            if read == MOST_READS || !self.budget.wait(pause).await {
+                return None;
+            }
+            read += 1;
         }
     }
 

@@ -97,6 +97,10 @@ impl Fill {
         self.bytes_before
     }
 
+    pub(crate) fn left(&self) -> usize {
+        self.left
+    }
+
     pub(crate) fn is_nearly_full(&self) -> bool {
         self.nearly_full
     }
@@ -152,10 +156,11 @@ fn organizations(statements: &[Statement]) -> Vec<Advice> {
     groups.into_iter().map(of).collect()
 }
 
-/// Grants that differ in their source ARN alone, and whose ARNs begin alike.
+/// Grants that differ in their source ARN alone, and whose ARNs are of one family.
 fn patterns(statements: &[Statement]) -> Vec<Advice> {
     let groups = grouped(statements, |statement| {
-        statement.source_arn().filter(|_| statement.takes_a_pattern()).map(|arn| statement.from(place(arn)))
+        let family = statement.source_arn().filter(|_| statement.takes_a_pattern()).and_then(family);
+        family.map(|family| statement.from(family))
     });
     let of = |group: Vec<&Statement>| {
         let arns: Vec<&str> = group.iter().filter_map(|statement| statement.source_arn()).collect();
@@ -186,17 +191,32 @@ fn size(statements: &[&Statement]) -> usize {
     statements.iter().map(|statement| statement.bytes() + 1).sum()
 }
 
-/// `arn:partition:service:region:account`: no pattern may reach beyond it.
-fn place(arn: &str) -> &str {
-    let end = arn.match_indices(':').nth(4).map_or(arn.len(), |(at, _)| at);
-    arn.get(..end).unwrap_or(arn)
+/// What may follow a word of a resource's name.
+const SEPARATORS: [char; 5] = ['/', ':', '-', '_', '.'];
+
+/// What the ARNs of one family have in common, and no pattern reaches beyond: partition, service, region, account, the
+/// resource's type, and its name up to the end of the first whole word of two characters or more. An ARN without
+/// such a word is of no family: a pattern for it would let in everything of its type.
+fn family(arn: &str) -> Option<&str> {
+    let resource = arn.match_indices(':').nth(4).map(|(at, _)| at + 1)?;
+    let of_resource = arn.get(resource..)?;
+    // `rule/` of `rule/nightly-a`: what stands before the first of these is a type wherever there is one.
+    let mut end = resource + of_resource.find(['/', ':']).map_or(0, |at| at + 1);
+    for word in arn.get(end..)?.split_inclusive(SEPARATORS) {
+        end += word.len();
+        let letters = word.strip_suffix(SEPARATORS)?;
+        if letters.chars().filter(|it| !['*', '?'].contains(it)).count() >= 2 {
+            return arn.get(..end);
+        }
+    }
+    None
 }
 
-/// What all begin with, up to the last separator.
+/// What all begin with, up to the last separator; of one family that is the family at least.
 fn common<'a>(arns: &[&'a str]) -> &'a str {
     let Some((first, rest)) = arns.split_first() else { return "" };
     let same = |arn: &&str| first.bytes().zip(arn.bytes()).take_while(|(a, b)| a == b).count();
     let length = rest.iter().map(same).min().unwrap_or(first.len());
-    let end = first.bytes().take(length).rposition(|b| b"/:-_.".contains(&b)).map_or(0, |at| at + 1);
+    let end = first.bytes().take(length).rposition(|b| SEPARATORS.contains(&char::from(b))).map_or(0, |at| at + 1);
     first.get(..end).unwrap_or_default()
 }

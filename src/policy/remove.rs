@@ -54,7 +54,7 @@ struct Removal<'a> {
     company: bool,
     /// Whether a write was sent of which it is not known that it took effect for good.
     unconfirmed: bool,
-    /// Whether AWS has answered a write as it does only for a target that is there.
+    /// Whether AWS has answered as it does only for a target that is there.
     target_is_there: bool,
     written: Written,
 }
@@ -196,7 +196,11 @@ impl Removal<'_> {
                     }
                     self.pause(None)
                 }
-                Err(Failure::Final(Code::TargetNotFound)) => return Look::NoPolicy,
+                Err(Failure::Final(Code::TargetNotFound)) => {
+                    // Of a layer version AWS says which of the two it is, of a function never.
+                    self.target_is_there |= answer.hint == Some(Hint::NoPolicy);
+                    return Look::NoPolicy;
+                }
                 Err(Failure::Final(Code::AccessDenied)) => return Look::Unread(Some(Code::AccessDenied)),
                 Err(Failure::Final(_)) => break,
                 Err(Failure::Throttled(after)) => self.pause(after),

@@ -94,7 +94,7 @@ class Clients(unittest.TestCase):
         reply = self.ask("AddPermission", **wish | {"Principal": "123456789012"})
         self.assertEqual((reply["outcome"], reply["code"]), ("conflict", "statement_conflict"))
         [read] = self.ask("GetPolicy", FunctionName="billing")["statements"]
-        self.assertEqual((read["rule"], read["byBroker"]), ("partner", False))
+        self.assertEqual((read["rule"], read["byBroker"]), ("partner", "unknown"))
         status, _, errors = self.aws(f"add-permission {words} 999999999999")
         self.assertIn("ResourceConflictException", errors)
         status, _, errors = self.aws("remove-permission --function-name billing --statement-id partner")

@@ -163,9 +163,9 @@ impl Kind {
         if gives { &[false, true] } else { &[false] }
     }
 
-    /// Whether the policy is read before the first write. Behind the queue no grant does.
-    pub(crate) fn looks_first(&self, reads_first: bool, door: Door) -> bool {
-        self.is_named || (reads_first && door != Door::Sqs)
+    /// Whether the policy is read before the first write.
+    pub(crate) fn looks_first(&self, reads_first: bool) -> bool {
+        self.is_named || reads_first
     }
 
     /// How many records a request of it has if nothing goes wrong.

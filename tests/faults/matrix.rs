@@ -180,7 +180,7 @@ async fn strike(name: &str, fault: &Fault, ends: Ends, point: Point, kind: &Kind
     let asked = kind.asked(&scene).await;
     scene.broker.timing = ends.timing(name);
     scene.broker.reads_first = reads_first;
-    point.inject(fault, kind, kind.looks_first(reads_first, door), &scene);
+    point.inject(fault, kind, kind.looks_first(reads_first), &scene);
     let gives = asked.gives();
     let mut event = Event::new(scene, door, asked);
     let first = event.deliver(None).await;
@@ -237,7 +237,7 @@ async fn every_fault_of_aws_at_every_call_converges_or_is_final() {
         let mut under_way = Vec::new();
         for (j, point) in POINTS.into_iter().enumerate() {
             for (kind, reads_first, door) in (0..KINDS.len()).flat_map(|k| turns(i + j, k)) {
-                if point.is_of(kind, kind.looks_first(reads_first, door)) {
+                if point.is_of(kind, kind.looks_first(reads_first)) {
                     points_struck.insert((format!("{point:?}"), kind.name));
                     let fault = fault.clone();
                     under_way.push(async move {
@@ -296,7 +296,7 @@ async fn what_nobody_can_say_is_said_to_be_unknown() {
                 let asked = kind.asked(&scene).await;
                 scene.broker.timing = ends.timing(name);
                 scene.broker.reads_first = reads_first;
-                Point::EveryRead.inject(&fault, kind, kind.looks_first(reads_first, Door::EventBridge), &scene);
+                Point::EveryRead.inject(&fault, kind, kind.looks_first(reads_first), &scene);
                 let success = if asked.gives() { "granted" } else { "revoked" };
                 let mut event = Event::new(scene, Door::EventBridge, asked);
                 let first = event.deliver(None).await;

@@ -1,9 +1,12 @@
 //! The room in a policy: told before and after, refused before AWS refuses, with advice that comes true.
 
+use std::time::Duration;
+
 use permission_broker::local::control_plane::{ErrorName, Fault, Operation};
 use serde_json::{Value, json};
 
 use super::{LAYER, ORDERS, beside, holding, layer_stored, revoke, stored, word};
+use crate::support::door::DOORS;
 use crate::support::{Door, Scene, grant, with};
 
 const MOST: usize = 20_480;
@@ -96,18 +99,20 @@ type Look<'a> = (&'a [Value], Option<Fault>, Door, &'a [&'a str], &'a str);
 async fn a_look_before_the_write_spares_the_write() {
     let fault = |name| Fault::error(name, "no").on(Operation::GetPolicy).times(9);
     let other = json!({ "Principal": { "AWS": "arn:aws:iam::123456789012:root" } });
-    let (there, another) = (stored("partner", json!({})), stored("partner", other));
+    let (there, another, full) = (stored("partner", json!({})), stored("partner", other), filled(MOST));
     let cases: Vec<Look<'_>> = vec![
         (&[], None, Door::Direct, &["read", "add"], "granted"),
         (std::slice::from_ref(&there), None, Door::Direct, &["read"], "already_granted"),
         (std::slice::from_ref(&another), None, Door::Direct, &["read"], "statement_conflict"),
-        // Behind the queue the settled read tells the size; one before the write would halve what AWS's limit lets through.
-        (&[], None, Door::Sqs, &["add", "read"], "granted"),
-        (std::slice::from_ref(&there), None, Door::Sqs, &["add", "read"], "already_granted"),
-        (std::slice::from_ref(&another), None, Door::Sqs, &["add", "read"], "statement_conflict"),
+        // Behind the queue what is said of a policy is said once it has settled.
+        (&[], None, Door::Sqs, &["read", "add", "read"], "granted"),
+        (std::slice::from_ref(&there), None, Door::Sqs, &["read", "read"], "already_granted"),
+        (std::slice::from_ref(&another), None, Door::Sqs, &["read", "read"], "statement_conflict"),
+        (&full, None, Door::Sqs, &["read"], "policy_full"),
+        (&full, None, Door::EventBridge, &["read"], "policy_full"),
         // AWS keeps the limit too; that the policy cannot be read is no reason to refuse, but a missing right is.
         (&[], Some(fault(ErrorName::Service)), Door::Direct, &["read", "add"], "granted"),
-        (&[], Some(fault(ErrorName::TooManyRequests)), Door::Direct, &["read", "add"], "granted"),
+        (&[], Some(fault(ErrorName::TooManyRequests)), Door::Direct, &["read", "read", "add"], "granted"),
         (&[], Some(fault(ErrorName::AccessDenied)), Door::Direct, &["read"], "access_denied"),
     ];
     for (statements, fault, door, calls, ending) in cases {
@@ -119,6 +124,13 @@ async fn a_look_before_the_write_spares_the_write() {
         let records = scene.records();
         assert_eq!((records[0]["record"].as_str(), records.len()), (Some("intent"), 2));
         assert_eq!((word(&records[1]), scene.calls().as_slice()), (ending, calls));
+    }
+    // One that is throttled is made again: under load the look would else be left out just where it is needed.
+    for door in DOORS {
+        let scene = reading(&full).await;
+        scene.plane.inject(fault(ErrorName::TooManyRequests).times(1));
+        scene.ask(door, &grant(json!({}))).await;
+        assert_eq!((word(&scene.records()[1]), scene.calls()), ("policy_full", vec!["read", "read"]), "{door:?}");
     }
     let scene = reading(&[]).await;
     let missing = scene.ask(Door::Direct, &grant(json!({ "Qualifier": "9" }))).await;
@@ -137,6 +149,45 @@ async fn a_grant_that_fails_has_changed_no_size() {
         assert_eq!((&reply.document["policy"]["bytes"], scene.statements(ORDERS).len()), (&json!(bytes), 1));
         let record = scene.records().pop().unwrap();
         assert_eq!((&record["policyBytes"], record.get("policyBytesBefore")), (&json!(bytes), None));
+    }
+}
+
+/// What is there already behind the queue is believed once it has settled: here somebody undoes it meanwhile.
+#[tokio::test]
+async fn behind_the_queue_what_is_undone_meanwhile_is_granted_again() {
+    let there = stored("partner", json!({}));
+    for statements in [vec![there.clone()], vec![stored("other", json!({})), there]] {
+        let mut scene = reading(&statements).await;
+        scene.broker.timing.settle = Duration::from_millis(100);
+        let asked = grant(json!({}));
+        let undone = async {
+            while scene.plane.calls().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(scene.ask(Door::Direct, &revoke(json!({}))).await.outcome(), "revoked");
+        };
+        tokio::join!(scene.ask(Door::Sqs, &asked), undone);
+        let outcome = scene.records().pop().unwrap();
+        assert_eq!((word(&outcome), scene.calls()), ("granted", vec!["read", "remove", "read", "add", "read"]));
+        assert_eq!(scene.statements(ORDERS).len(), statements.len());
+    }
+}
+
+/// The size before and after and the room left, in every record and metric of it.
+#[tokio::test]
+async fn the_room_left_is_on_record() {
+    let before = MOST - 1000;
+    for door in DOORS {
+        let mut scene = reading(&filled(before)).await;
+        scene.broker.audit = scene.broker.audit.measuring(true);
+        scene.ask(door, &grant(json!({}))).await;
+        let record = scene.records().pop().unwrap();
+        let after = scene.plane.policy(ORDERS).unwrap().len();
+        assert_eq!((&record["policyBytesBefore"], &record["policyBytes"]), (&json!(before), &json!(after)), "{door:?}");
+        assert_eq!(record["policyBytesLeft"], MOST - after);
+        let metrics = record["_aws"]["CloudWatchMetrics"][1]["Metrics"].as_array().unwrap();
+        let names: Vec<&str> = metrics.iter().map(|metric| metric["Name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["attempts", "policyBytes", "policyBytesBefore", "policyBytesLeft"]);
     }
 }
 
@@ -223,6 +274,26 @@ async fn advice_that_is_followed_saves_what_it_says() {
         json!({ "Principal": "sns.amazonaws.com", "SourceAccount": "210987654321", "SourceArn": told[0]["instead"] });
     follow(&scene, &told[0], Some(instead)).await;
 
+    // Each family has a pattern of its own, and none that would let in both.
+    let buckets = ["bucket-a", "bk-a", "bucket-b", "bk-b", "bucket-c"].map(|name| {
+        let condition = json!({
+            "StringEquals": { "AWS:SourceAccount": "210987654321" },
+            "ArnLike": { "AWS:SourceArn": format!("arn:aws:s3:::{name}") },
+        });
+        stored(name, json!({ "Principal": { "Service": "s3.amazonaws.com" }, "Condition": condition }))
+    });
+    let scene = holding(&[(ORDERS, &buckets)]).await;
+    let told = advice(&scene).await;
+    let patterns: Vec<_> = told.iter().map(|it| (&it["instead"], &it["statementIds"])).collect();
+    let (long, short) = (json!("arn:aws:s3:::bucket-*"), json!("arn:aws:s3:::bk-*"));
+    let (of_long, of_short) = (json!(["bucket-a", "bucket-b", "bucket-c"]), json!(["bk-a", "bk-b"]));
+    assert_eq!(patterns, [(&long, &of_long), (&short, &of_short)]);
+    for one in &told {
+        let instead =
+            json!({ "Principal": "s3.amazonaws.com", "SourceAccount": "210987654321", "SourceArn": one["instead"] });
+        follow(&scene, one, Some(instead)).await;
+    }
+
     // A token counts in full, though it is not shown.
     let token = json!({ "StringEquals": { "lambda:EventSourceToken": "amzn1.ask.skill.0" } });
     let skill = json!({ "Principal": { "Service": "alexa-appkit.amazon.com" }, "Condition": token });
@@ -230,6 +301,37 @@ async fn advice_that_is_followed_saves_what_it_says() {
     let told = advice(&scene).await;
     assert_eq!(told[0]["statementIds"], json!(["b"]));
     follow(&scene, &told[0], None).await;
+}
+
+/// A pattern holds at least one whole word of the name, after the type where there is one: else it would let in all.
+#[tokio::test]
+async fn no_pattern_is_as_wide_as_a_type() {
+    let of = |resource: &str| format!("arn:aws:events:us-east-1:210987654321:{resource}");
+    let cases: [(&[&str], &[&str]); 9] = [
+        (&["rule/nightly-a", "rule/nightly-b"], &["rule/nightly-*"]),
+        (&["rule/nightly", "rule/hourly"], &[]),
+        (&["rule/nightly-a", "rule/hourly-a"], &[]),
+        (&["orders1", "orders2"], &[]),
+        (&["a-1", "a-2"], &[]),
+        (&["ab-1", "ab-2"], &["ab-*"]),
+        (&["a-ab-1", "a-ab-2", "a-cd-1"], &["a-ab-*"]),
+        (&["api1/*/GET/a", "api1/*/GET/b", "api1/*/POST/a"], &["api1/*/GET/*"]),
+        (&["rule/a.b.c.d-1", "rule/a.b.c.d-2"], &[]),
+    ];
+    for (resources, patterns) in cases {
+        let statements: Vec<Value> = resources
+            .iter()
+            .enumerate()
+            .map(|(i, resource)| {
+                let condition = json!({ "ArnLike": { "AWS:SourceArn": of(resource) } });
+                let service = json!({ "Service": "events.amazonaws.com" });
+                stored(&format!("s{i}"), json!({ "Principal": service, "Condition": condition }))
+            })
+            .collect();
+        let scene = holding(&[(ORDERS, &statements)]).await;
+        let told: Vec<Value> = advice(&scene).await.iter().map(|it| it["instead"].clone()).collect();
+        assert_eq!(told, patterns.iter().map(|it| of(it)).collect::<Vec<_>>(), "{resources:?}");
+    }
 }
 
 /// Nothing is proposed that the broker would refuse, or that would turn a Deny around.

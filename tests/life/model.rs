@@ -65,8 +65,8 @@ impl Model {
 /// One request, and what it is about.
 enum Asked {
     Grant(&'static str, Meaning),
-    /// With the fingerprint of a meaning, or without.
-    Revoke(&'static str, Option<Meaning>),
+    /// With the fingerprint of a meaning or without, and with the policy's revision of the time it was asked or without.
+    Revoke(&'static str, Option<Meaning>, Option<String>),
     Url(&'static str),
     /// What a schedule sends.
     Expire(String),
@@ -80,16 +80,22 @@ const SIX: &str = "2026-03-02T18:00:00Z";
 
 const IDS: [&str; 4] = ["a", "u", "u-invoke", TIMED];
 
-fn asked(random: &mut Rng) -> Asked {
+/// The revision of the policy, if there is one.
+fn revision(scene: &Scene) -> Option<String> {
+    scene.plane.policies().into_iter().find(|(arn, ..)| arn == ORDERS).map(|(.., revision)| revision)
+}
+
+fn asked(random: &mut Rng, revision: Option<String>) -> Asked {
     let account = ACCOUNTS[random.usize(..2)];
     let meanings = [(INVOKE, account), (URL, account), (VIA_URL, account), (INVOKE, account)];
     let sid = IDS[random.usize(..4)];
     let of_sid = meanings[IDS.iter().position(|id| *id == sid).unwrap()];
-    match random.u8(0..9) {
+    match random.u8(0..10) {
         0..=2 => Asked::Grant(sid, if random.bool() { of_sid } else { (INVOKE, account) }),
-        3 => Asked::Revoke(sid, None),
-        4 | 5 => Asked::Revoke(sid, Some(of_sid)),
+        3 => Asked::Revoke(sid, None, None),
+        4 | 5 => Asked::Revoke(sid, Some(of_sid), None),
         8 => Asked::Sweep,
+        9 => Asked::Revoke(sid, random.bool().then_some(of_sid), revision),
         _ => Asked::Url(account),
     }
 }
@@ -126,9 +132,10 @@ async fn fingerprints() -> BTreeMap<(&'static str, Meaning), String> {
 fn request(asked: &Asked, fingerprints: &BTreeMap<(&'static str, Meaning), String>) -> Value {
     match asked {
         Asked::Grant(sid, meaning) => granting(sid, *meaning),
-        Asked::Revoke(sid, None) => revoke(json!({ "StatementId": sid })),
-        Asked::Revoke(sid, Some(named)) => {
-            beside(revoke(json!({ "StatementId": sid })), json!({ "fingerprint": fingerprints[&(*sid, *named)] }))
+        Asked::Revoke(sid, named, revision) => {
+            let fingerprint = named.map(|named| &fingerprints[&(*sid, named)]);
+            let request = revoke(json!({ "StatementId": sid, "RevisionId": revision }));
+            beside(request, json!({ "fingerprint": fingerprint }))
         }
         Asked::Url(account) => json!({ "operation": "GrantFunctionUrl", "parameters": {
             "FunctionName": "orders", "StatementId": "u", "Principal": account, "FunctionUrlAuthType": "AWS_IAM",
@@ -179,7 +186,7 @@ fn fault(random: &mut Rng) -> Fault {
 fn learn(model: &mut Model, asked: &Asked, records: &[Value]) {
     let meaning_of = |sid: &str| match asked {
         Asked::Grant(_, meaning) => *meaning,
-        Asked::Revoke(_, named) => named.unwrap_or((INVOKE, ACCOUNTS[0])),
+        Asked::Revoke(_, named, _) => named.unwrap_or((INVOKE, ACCOUNTS[0])),
         Asked::Url(account) => (if sid == "u" { URL } else { VIA_URL }, *account),
         Asked::Expire(_) | Asked::Sweep => (INVOKE, ACCOUNTS[0]),
     };
@@ -188,7 +195,7 @@ fn learn(model: &mut Model, asked: &Asked, records: &[Value]) {
         let back = record["takesBack"] == true;
         let ends = matches!(asked, Asked::Expire(_) | Asked::Sweep);
         let removes = back || ends || matches!(asked, Asked::Revoke(..));
-        let named = matches!(asked, Asked::Revoke(_, Some(_))) || back;
+        let named = matches!(asked, Asked::Revoke(_, Some(_), _)) || back;
         let meaning = meaning_of(sid);
         if record["record"] == "intent" {
             let concluded = records.get(i + 1).is_some_and(|next| next["record"] == "outcome");
@@ -207,7 +214,7 @@ fn learn(model: &mut Model, asked: &Asked, records: &[Value]) {
             // Refused, or not sent: nothing has changed.
             (
                 "rejected_by_aws" | "throttled" | "unavailable" | "access_denied" | "timed_out" | "target_not_found"
-                | "not_scheduled" | "schedule_refused" | "not_due",
+                | "not_scheduled" | "schedule_refused" | "not_due" | "revision_changed",
                 _,
             ) => {}
             ("outcome_unknown", _) => open(model, sid, meaning, removes, named),
@@ -242,7 +249,7 @@ fn check(scene: &Scene, model: &mut Model, asked: &Asked, reply: &Reply) {
         ("granted" | "already_granted", Asked::Url(account)) => {
             assert!(stands("u", (URL, account)) && stands("u-invoke", (VIA_URL, account)));
         }
-        ("revoked" | "already_revoked", Asked::Revoke(sid, _)) => assert!(!standing.contains_key(*sid)),
+        ("revoked" | "already_revoked", Asked::Revoke(sid, ..)) => assert!(!standing.contains_key(*sid)),
         ("revoked" | "already_revoked", Asked::Expire(_)) => assert!(!standing.contains_key(TIMED)),
         ("revoked" | "already_revoked", Asked::Sweep) => {
             assert!(scene.now < at(SIX) || !standing.contains_key(TIMED), "swept, and still there");
@@ -274,7 +281,12 @@ impl Life<'_> {
         };
         for delivery in 0..4 {
             self.trouble(faults && delivery < 3);
+            let before = (standing(&self.scene), revision(&self.scene));
             let reply = self.scene.invoke(&event).await;
+            if let Asked::Revoke(sid, _, Some(named)) = asked {
+                let taken = before.0.contains_key(*sid) && !standing(&self.scene).contains_key(*sid);
+                assert!(!taken || before.1.as_ref() == Some(named), "{sid}: a newer grant was taken away");
+            }
             let records = self.scene.records();
             learn(&mut self.model, asked, &records);
             check(&self.scene, &mut self.model, asked, &reply);
@@ -339,7 +351,10 @@ async fn play(seed: u64, fingerprints: &BTreeMap<(&'static str, Meaning), String
         let again = (!earlier.is_empty() && life.random.u8(0..4) == 0).then(|| life.random.usize(..earlier.len()));
         let (asked, door) = match again {
             Some(i) => earlier.remove(i),
-            None => (asked(&mut life.random), DOORS[life.random.usize(..4)]),
+            None => {
+                let revision = revision(&life.scene);
+                (asked(&mut life.random, revision), DOORS[life.random.usize(..4)])
+            }
         };
         life.deliver(&asked, door, true).await;
         earlier.push((asked, door));
@@ -387,7 +402,15 @@ async fn no_life_ends_otherwise_than_the_model_says() {
         ended.unwrap().into_iter().for_each(|word| *endings.entry(word).or_default() += 1);
     }
     println!("{count} lives in {:.1} s: {endings:?}", start.elapsed().as_secs_f64());
-    for word in ["granted", "already_granted", "revoked", "already_revoked", "statement_conflict", "invalid_expiry"] {
+    for word in [
+        "granted",
+        "already_granted",
+        "revoked",
+        "already_revoked",
+        "statement_conflict",
+        "revision_changed",
+        "invalid_expiry",
+    ] {
         assert!(endings.contains_key(word), "{word}");
     }
 }

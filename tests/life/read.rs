@@ -119,7 +119,7 @@ async fn each_statement_is_told_with_its_parties_and_its_rule() {
             Ok(rule) => assert_eq!((&entry["rule"], codes), (&json!(rule), vec![]), "{statement}"),
             Err(wanted) => assert_eq!((entry.get("rule"), codes.as_slice()), (None, wanted), "{statement}"),
         }
-        assert_eq!(entry["byBroker"], false, "{statement}");
+        assert_eq!(entry["byBroker"], "unknown", "{statement}");
         assert_eq!(entry["fingerprint"].is_string(), !matches!(judged, Err(["foreign_statement"])), "{statement}");
     }
 }
@@ -159,20 +159,73 @@ async fn a_policy_is_read_through_every_door() {
     }
 }
 
-/// Of an id that the broker derived nobody else is the author; of any other nobody can tell.
+/// What `byBroker` says of each statement of a target.
+async fn by_broker(scene: &Scene, request: &Value) -> Vec<(String, String)> {
+    let reply = scene.ask(Door::Direct, request).await;
+    let of = |it: &Value| {
+        (it["statement"]["Sid"].as_str().unwrap().to_owned(), it["byBroker"].as_str().unwrap().to_owned())
+    };
+    reply.document["statements"].as_array().unwrap().iter().map(of).collect()
+}
+
+/// An id that the broker derives, or marks as the end of a grant, makes it likely; of any other nobody can tell, and none
+/// is proof: who writes the same statement under the same id without the broker cannot be told from it.
 #[tokio::test]
 async fn what_the_broker_named_is_known_again() {
     let scene = Scene::new().await;
     let of_layer = layer_grant(json!({ "StatementId": null }));
-    for request in [grant(json!({ "StatementId": null })), grant(json!({})), of_layer] {
-        assert_eq!(scene.ask(Door::Direct, &request).await.outcome(), "granted");
+    let timed = super::beside(grant(json!({ "StatementId": "given" })), json!({ "expiresAt": "2099-12-31T18:00:00Z" }));
+    let derived_timed = super::beside(grant(json!({ "StatementId": null })), json!({ "expiresAt": "2099-12-31T18:00:00Z" }));
+    let requests = [grant(json!({ "StatementId": null })), grant(json!({})), timed, derived_timed, of_layer];
+    for request in &requests {
+        assert_eq!(scene.ask(Door::Direct, request).await.outcome(), "granted");
     }
-    for (request, by_broker) in [(orders(), json!([true, false])), (layer_read(json!({})), json!([true]))] {
-        let reply = scene.ask(Door::Direct, &request).await;
-        let told: Vec<_> =
-            reply.document["statements"].as_array().unwrap().iter().map(|it| it["byBroker"].clone()).collect();
-        assert_eq!(json!(told), by_broker);
+    let told = by_broker(&scene, &orders()).await;
+    let words: Vec<&str> = told.iter().map(|(_, word)| word.as_str()).collect();
+    assert_eq!(words, ["likely", "unknown", "likely", "likely"]);
+    assert_eq!(by_broker(&scene, &layer_read(json!({}))).await[0].1, "likely");
+    // The same under the same ids, written by another tool: here, on another target, and with another meaning.
+    let (derived, marked) = (&told[0].0, &told[2].0);
+    let billing = ORDERS.replace("orders", "billing");
+    let elsewhere = |sid: &str| stored(sid, json!({ "Resource": billing }));
+    let account = json!({ "Principal": { "AWS": "arn:aws:iam::123456789012:root" } });
+    let copied = holding(&[
+        (ORDERS, &[stored(derived, json!({})), stored(marked, account.clone())]),
+        (&billing, &[elsewhere(derived), elsewhere(marked)]),
+    ])
+    .await;
+    let words = |told: Vec<(String, String)>| told.into_iter().map(|(_, word)| word).collect::<Vec<_>>();
+    assert_eq!(words(by_broker(&copied, &orders()).await), ["likely", "likely"]);
+    assert_eq!(words(by_broker(&copied, &read(json!({ "FunctionName": "billing" }))).await), ["unknown", "unknown"]);
+    let changed = holding(&[(ORDERS, &[stored(derived, account)])]).await;
+    assert_eq!(words(by_broker(&changed, &orders()).await), ["unknown"]);
+}
+
+/// Of a layer version AWS says whether it is there and has no policy, or is not there; of a function it does not.
+#[tokio::test]
+async fn a_layer_version_without_a_policy_is_read_as_empty() {
+    for door in DOORS {
+        let scene = Scene::new().await;
+        let reply = scene.ask(door, &layer_read(json!({}))).await;
+        let records = scene.records();
+        assert_eq!((&records[0]["outcome"], &records[0]["level"]), (&json!("read"), &json!("INFO")));
+        assert_eq!((&records[0]["policyBytes"], &records[0]["policyBytesLeft"]), (&json!(0), &json!(20_480)));
+        assert_eq!(records[0].get("awsCode"), None);
+        if door != Door::Sqs {
+            assert_eq!((reply.outcome(), &reply.document["statements"]), ("read", &json!([])));
+            assert_eq!(reply.document["policy"]["left"], 20_480);
+        }
+        for missing in [json!({ "VersionNumber": 9 }), json!({ "LayerName": "tracing", "VersionNumber": 9 })] {
+            scene.ask(door, &layer_read(missing)).await;
+            let records = scene.records();
+            assert_eq!(records[0]["code"], "target_not_found", "{}", records[0]);
+        }
     }
+    // A text that has changed gives no hint, and the reply is the more general one.
+    let scene = Scene::new().await;
+    let fault = Fault::error(ErrorName::ResourceNotFound, "There is no policy.").on(Operation::GetLayerVersionPolicy);
+    scene.plane.inject(fault);
+    assert_eq!(scene.ask(Door::Direct, &layer_read(json!({}))).await.code(), "target_not_found");
 }
 
 /// A token is stored where AWS puts it, where another tool put it, and where nobody should have.
@@ -238,7 +291,6 @@ async fn a_policy_that_cannot_be_read_is_not_told() {
     let missing = [
         orders(),
         read(json!({ "FunctionName": "orders-x" })),
-        layer_read(json!({})),
         layer_read(json!({ "VersionNumber": 9 })),
     ];
     for request in missing {

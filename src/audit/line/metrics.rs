@@ -21,8 +21,10 @@ const DURATION: Metric = Metric { name: "durationMs", unit: "Milliseconds" };
 /// Writes that were sent for a request; more than one means that AWS was asked again.
 const ATTEMPTS: Metric = Metric { name: "attempts", unit: "Count" };
 
-/// How full the policy is.
+/// How full the policy is, was before a grant, and what room is left in it.
 const POLICY: Metric = Metric { name: "policyBytes", unit: "Bytes" };
+const POLICY_BEFORE: Metric = Metric { name: "policyBytesBefore", unit: "Bytes" };
+const POLICY_LEFT: Metric = Metric { name: "policyBytesLeft", unit: "Bytes" };
 
 /// The member `_aws`.
 #[derive(Serialize)]
@@ -68,8 +70,10 @@ impl Line<'_> {
         let written = self.written.as_ref();
         let attempts = written.filter(|calls| calls.attempts > 0).map(|_| ATTEMPTS);
         let policy = written.filter(|calls| calls.policy_bytes.is_some()).map(|_| POLICY);
-        let whole =
-            Directive { namespace, dimensions: vec![&[]], metrics: [attempts, policy].into_iter().flatten().collect() };
+        let before = written.filter(|calls| calls.policy_bytes_before.is_some()).map(|_| POLICY_BEFORE);
+        let left = written.filter(|calls| calls.policy_bytes_left.is_some()).map(|_| POLICY_LEFT);
+        let metrics = [attempts, policy, before, left].into_iter().flatten().collect();
+        let whole = Directive { namespace, dimensions: vec![&[]], metrics };
         let milliseconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let milliseconds = u64::try_from(milliseconds).unwrap_or_default();
         let directives = [by, whole].into_iter().filter(|directive| !directive.metrics.is_empty()).collect();

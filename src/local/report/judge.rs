@@ -31,8 +31,7 @@ struct Told {
     rule: Option<String>,
     #[serde(default)]
     errors: Vec<Value>,
-    #[serde(default)]
-    by_broker: bool,
+    by_broker: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -184,7 +183,7 @@ impl Told {
             Finding::Dead => names_the_dead(&shown.principal),
             Finding::Form => no_grant,
             Finding::Deny => denies,
-            Finding::ByBroker => self.by_broker,
+            Finding::ByBroker => self.by_broker == "likely",
         };
         let bits = Finding::ALL.into_iter().filter(|(finding, _)| found(*finding));
         (parties, bits.fold(0, |bits, (finding, _)| bits | finding.bit()))

@@ -179,7 +179,7 @@ function today(i, bits) {
   const verdict = report.values[report.statements.verdict[i]];
   if (typeof verdict === "string") {
     return [el("span", { class: "ruled" }, el("span", { "aria-hidden": "true" }, "✓ "), "rule ", el("b", {}, verdict)),
-      bits & BITS.byBroker ? el("span", { class: "by" }, "made by the broker") : ""];
+      bits & BITS.byBroker ? el("span", { class: "by" }, "likely by the broker") : ""];
   }
   const tags = ["public", "unconfined", "dead", "deny", "noRule"].filter((name) => bits & BITS[name]);
   // What is graver says that there is no rule.
