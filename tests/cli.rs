@@ -263,6 +263,48 @@ fn results_are_shown_beside_the_audit() {
     assert!(all.ends_with(SUMMARY) && all.matches("\n  told ").count() > 40);
 }
 
+/// The budget of the deployed broker, where it is asked for: the size, and a read before the write.
+#[test]
+fn the_policy_budget_can_be_switched_on() {
+    let granted = "events/direct-grant-account.json";
+    for (arguments, calls, left) in [
+        (&["--audit", "invoke", granted][..], json(r#"["add:201"]"#), serde_json::Value::Null),
+        (
+            &["--policy-budget", "--audit", "invoke", granted],
+            json(r#"["read:404 ResourceNotFoundException", "add:201"]"#),
+            (20_480 - 253).into(),
+        ),
+    ] {
+        let (shown, _) = written(&broker(arguments).output().unwrap());
+        let lines: Vec<_> = shown.lines().filter(|line| line.starts_with('{')).map(json).collect();
+        let outcome = lines.last().unwrap();
+        assert_eq!((&outcome["calls"], &outcome["policyBytesLeft"]), (&calls, &left), "{arguments:?}");
+    }
+    let all = written(&broker(&["--policy-budget"]).output().unwrap()).0;
+    assert!(all.ends_with(SUMMARY), "it changes no outcome of the examples: {all}");
+    let state = scratch("cli-budget-state.json");
+    let served = Served::start_with(&["--policy-budget"], &state);
+    let (status, reply) = http(&served.api, "POST", "/grants", "", &text(granted));
+    assert_eq!((status, &json(&reply)["policy"]["left"]), (201, &(20_480 - 253).into()), "{reply}");
+}
+
+/// What an AWS client publishes at the control plane is there for the broker, and gets what the last version granted.
+#[test]
+fn a_published_layer_version_is_carried_forward() {
+    let served = Served::start(&scratch("cli-layer-state.json"));
+    let (status, _) = http(&served.api, "POST", "/grants", "", &text("events/direct-grant-layer-account.json"));
+    assert_eq!(status, 201);
+    let layer = "/2018-10-31/layers/common/versions";
+    let content = r#"{"Content": {"S3Bucket": "layers", "S3Key": "common.zip"}}"#;
+    let (status, published) = http(&served.control_plane, "POST", layer, SIGNED, content);
+    assert_eq!((status, &json(&published)["Version"]), (201, &4.into()));
+    let carry = r#"{"operation": "CarryLayerForward", "parameters": {"LayerName": "common", "VersionNumber": 4}}"#;
+    let (status, reply) = http(&served.api, "POST", "/grants", "", carry);
+    assert_eq!((status, string(&json(&reply), "outcome")), (201, "granted"), "{reply}");
+    let (status, policy) = http(&served.control_plane, "GET", &format!("{layer}/4/policy"), SIGNED, "");
+    assert!(status == 200 && policy.contains("partner-read"), "{policy}");
+}
+
 #[test]
 fn a_token_is_never_shown() {
     let event = json(&text("events/direct-grant-alexa.json"));

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod layer_versions;
 mod schedules;
 
 use std::time::{Duration, Instant};
@@ -1054,7 +1055,7 @@ async fn what_does_not_belong_to_the_operation_is_ignored() {
 }
 
 #[tokio::test]
-async fn only_the_ten_operations_exist() {
+async fn only_the_known_operations_exist() {
     let lambda = Lambda::new().await;
     let cases = [
         ("PUT", FUNCTION),
@@ -1064,7 +1065,8 @@ async fn only_the_ten_operations_exist() {
         ("POST", "/2015-03-31/functions"),
         ("GET", "/2015-03-31/layers"),
         ("GET", "/2018-10-31/layers/"),
-        ("POST", "/2018-10-31/layers/my-layer/versions"),
+        ("PUT", "/2018-10-31/layers/my-layer/versions"),
+        ("DELETE", "/2018-10-31/layers/my-layer/versions/1"),
         ("GET", "/2015-03-31/functions/my-function"),
         ("POST", "/2018-10-31/functions/my-function/policy"),
         ("GET", "/2015-03-31/layers/my-layer/versions/1/policy"),

@@ -84,7 +84,7 @@ impl Came {
         let mut line = self.line.clone();
         // Behind the queue a grant is confirmed by reading it, so that door has one call more.
         let own = ["timestamp", "eventId", "door", "requester", "awsRequestId", "durationMs", "calls"];
-        for own in own.into_iter().chain(["confirmedByRead", "policyBytes"]) {
+        for own in own.into_iter().chain(["confirmedByRead", "policyBytes", "policyBytesLeft"]) {
             line.as_object_mut().unwrap().remove(own);
         }
         line

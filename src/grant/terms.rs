@@ -20,7 +20,8 @@ pub struct Action(Box<str>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevisionId(Box<str>);
 
-/// What a statement means, as a digest: a revoke that names it takes away that statement or none.
+/// What a statement means, as a digest: a revoke that names it takes away a statement of that meaning or none. The same
+/// grant given again under the same id has the same; the revision of the policy tells the two apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint(Box<str>);
 

@@ -1,7 +1,9 @@
 //! Taking a statement away.
 //!
 //! A revoke that names a fingerprint looks before it acts, and binds its write to the revision that it
-//! saw: what was granted in between makes AWS refuse the write, and the policy is read again.
+//! saw: what was granted in between makes AWS refuse the write, and the policy is read again. That keeps a statement of
+//! another meaning safe, not the same one granted again before the look: a policy has nothing that tells the two
+//! apart but its revision, so a revoke that names one binds its write to that and to no other.
 
 use std::time::Duration;
 

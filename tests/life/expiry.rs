@@ -484,5 +484,5 @@ async fn a_policy_that_is_read_tells_what_ends_when() {
     let reply = scene.ask(Door::Direct, &read).await;
     let told = reply.document["statements"].as_array().unwrap().iter();
     let told: Vec<_> = told.map(|it| (it["expiresAt"].as_str(), it["byBroker"] == "likely")).collect();
-    assert_eq!(told, [(Some(SIX), false), (Some(SIX), true), (None, false)]);
+    assert_eq!(told, [(Some(SIX), true), (Some(SIX), true), (None, false)]);
 }

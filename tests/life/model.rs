@@ -90,12 +90,12 @@ fn asked(random: &mut Rng, revision: Option<String>) -> Asked {
     let meanings = [(INVOKE, account), (URL, account), (VIA_URL, account), (INVOKE, account)];
     let sid = IDS[random.usize(..4)];
     let of_sid = meanings[IDS.iter().position(|id| *id == sid).unwrap()];
-    match random.u8(0..10) {
+    match random.u8(0..11) {
         0..=2 => Asked::Grant(sid, if random.bool() { of_sid } else { (INVOKE, account) }),
         3 => Asked::Revoke(sid, None, None),
         4 | 5 => Asked::Revoke(sid, Some(of_sid), None),
         8 => Asked::Sweep,
-        9 => Asked::Revoke(sid, random.bool().then_some(of_sid), revision),
+        9 | 10 => Asked::Revoke(sid, random.bool().then_some(of_sid), revision),
         _ => Asked::Url(account),
     }
 }
@@ -347,15 +347,18 @@ async fn play(seed: u64, fingerprints: &BTreeMap<(&'static str, Meaning), String
     let (model, words) = (Model::default(), Vec::new());
     let mut life = Life { random, scene, model, fingerprints, lost: false, words };
     let mut earlier: Vec<(Asked, Door)> = Vec::new();
+    // A revision that the policy once had.
+    let mut outdated = None;
     for _ in 0..life.random.usize(3..9) {
         let again = (!earlier.is_empty() && life.random.u8(0..4) == 0).then(|| life.random.usize(..earlier.len()));
         let (asked, door) = match again {
             Some(i) => earlier.remove(i),
             None => {
-                let revision = revision(&life.scene);
-                (asked(&mut life.random, revision), DOORS[life.random.usize(..4)])
+                let known = if life.random.bool() { revision(&life.scene) } else { outdated.clone() };
+                (asked(&mut life.random, known), DOORS[life.random.usize(..4)])
             }
         };
+        outdated = revision(&life.scene).or(outdated);
         life.deliver(&asked, door, true).await;
         earlier.push((asked, door));
         if life.random.u8(0..8) == 0

@@ -162,9 +162,8 @@ async fn a_policy_is_read_through_every_door() {
 /// What `byBroker` says of each statement of a target.
 async fn by_broker(scene: &Scene, request: &Value) -> Vec<(String, String)> {
     let reply = scene.ask(Door::Direct, request).await;
-    let of = |it: &Value| {
-        (it["statement"]["Sid"].as_str().unwrap().to_owned(), it["byBroker"].as_str().unwrap().to_owned())
-    };
+    let of =
+        |it: &Value| (it["statement"]["Sid"].as_str().unwrap().to_owned(), it["byBroker"].as_str().unwrap().to_owned());
     reply.document["statements"].as_array().unwrap().iter().map(of).collect()
 }
 
@@ -175,7 +174,8 @@ async fn what_the_broker_named_is_known_again() {
     let scene = Scene::new().await;
     let of_layer = layer_grant(json!({ "StatementId": null }));
     let timed = super::beside(grant(json!({ "StatementId": "given" })), json!({ "expiresAt": "2099-12-31T18:00:00Z" }));
-    let derived_timed = super::beside(grant(json!({ "StatementId": null })), json!({ "expiresAt": "2099-12-31T18:00:00Z" }));
+    let derived_timed =
+        super::beside(grant(json!({ "StatementId": null })), json!({ "expiresAt": "2099-12-31T18:00:00Z" }));
     let requests = [grant(json!({ "StatementId": null })), grant(json!({})), timed, derived_timed, of_layer];
     for request in &requests {
         assert_eq!(scene.ask(Door::Direct, request).await.outcome(), "granted");
@@ -288,11 +288,7 @@ async fn a_policy_that_cannot_be_read_is_not_told() {
         let records = scene.records();
         assert_eq!((records.len(), records[0]["calls"].as_array().map(Vec::len)), (1, Some(calls.len())), "{fault:?}");
     }
-    let missing = [
-        orders(),
-        read(json!({ "FunctionName": "orders-x" })),
-        layer_read(json!({ "VersionNumber": 9 })),
-    ];
+    let missing = [orders(), read(json!({ "FunctionName": "orders-x" })), layer_read(json!({ "VersionNumber": 9 }))];
     for request in missing {
         assert_eq!(Scene::new().await.ask(Door::Direct, &request).await.code(), "target_not_found", "{request}");
     }

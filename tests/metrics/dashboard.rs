@@ -58,7 +58,8 @@ fn the_dashboard_shows_metrics_that_there_are() {
     let own = |name: &str, dimension: &[&str]| {
         [&[NAMESPACE, name], dimension].concat().iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()
     };
-    let mut wanted = BTreeSet::from([own("durationMs", &[]), own("attempts", &[]), own("policyBytes", &[])]);
+    let mut wanted =
+        BTreeSet::from(["durationMs", "attempts", "policyBytes", "policyBytesLeft"].map(|name| own(name, &[])));
     wanted.extend(Outcome::ALL.map(|outcome| own("durationMs", &["outcome", outcome.as_str()])));
     wanted.extend(Door::ALL.map(|door| own("durationMs", &["door", door.as_str()])));
     let of_aws = [

@@ -44,8 +44,20 @@ pub(crate) struct Served {
 impl Served {
     /// Starts it with a file for its state.
     pub(crate) fn start(state: &Path) -> Self {
-        let mut command = broker(&["serve", "--port", "0", "--control-plane-port", "0", "--state"]);
-        let mut process = command.arg(state).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("broker");
+        Self::start_with(&[], state)
+    }
+
+    /// The same with options.
+    pub(crate) fn start_with(options: &[&str], state: &Path) -> Self {
+        let mut command = broker(&["serve", "--port", "0", "--control-plane-port", "0"]);
+        let mut process = command
+            .args(options)
+            .arg("--state")
+            .arg(state)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("broker");
         let mut stderr = BufReader::new(process.stderr.take().expect("a pipe"));
         let mut greeting = String::new();
         while !greeting.contains("aws lambda") {

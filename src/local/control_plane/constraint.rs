@@ -144,6 +144,16 @@ const LIST_FUNCTIONS: &[Rule] =
 const LIST_ALIASES: &[Rule] = &[FUNCTION_LABEL, MARKER, MAX_ITEMS];
 const LIST_LAYERS: &[Rule] = &[MARKER, MAX_ITEMS];
 const LIST_LAYER_VERSIONS: &[Rule] = &[LAYER_LABEL, MARKER, MAX_ITEMS];
+
+const PUBLISH_LAYER_VERSION: &[Rule] = &[
+    LAYER_LABEL,
+    Rule { max: 256, ..free("Description", Place::Body, Kind::Text) },
+    required(free("Content", Place::Body, Kind::Structure)),
+    Rule { max: 512, ..free("LicenseInfo", Place::Body, Kind::Text) },
+];
+
+const GET_LAYER_VERSION: &[Rule] = &[LAYER_LABEL, VERSION_LABEL];
+
 const SCHEDULE_LABEL: Rule = required(text("Name", Place::Uri, SCHEDULE_NAME, 1, 64));
 const GROUP_QUERY: Rule = text("groupName", Place::Query, SCHEDULE_NAME, 1, 64);
 
@@ -178,6 +188,8 @@ pub(super) fn rules(operation: Operation) -> &'static [Rule] {
         Operation::ListAliases => LIST_ALIASES,
         Operation::ListLayers => LIST_LAYERS,
         Operation::ListLayerVersions => LIST_LAYER_VERSIONS,
+        Operation::PublishLayerVersion => PUBLISH_LAYER_VERSION,
+        Operation::GetLayerVersion => GET_LAYER_VERSION,
         Operation::CreateSchedule => CREATE_SCHEDULE,
         Operation::GetSchedule => GET_SCHEDULE,
         Operation::DeleteSchedule => DELETE_SCHEDULE,

@@ -23,7 +23,7 @@ pub(super) fn name_of(text: &str) -> &str {
 
 /// Refuses what no lookup is needed for. That version numbers below 1 are refused so is recorded for other layer
 /// operations and taken over here.
-fn version_of(request: &Request) -> Result<i64, AwsError> {
+pub(super) fn version_of(request: &Request) -> Result<i64, AwsError> {
     let version = request.required("VersionNumber")?.parse::<i64>();
     let version = version.map_err(|_| AwsError::serialization("VersionNumber cannot be read"))?;
     if version < 1 {
@@ -32,23 +32,31 @@ fn version_of(request: &Request) -> Result<i64, AwsError> {
     Ok(version)
 }
 
-/// The ARN of an existing layer version. A foreign account is not recorded for layers and read as strictly as for
-/// functions; in a foreign region or partition nothing exists.
-fn find(world: &World, text: &str, version: i64) -> Result<String, AwsError> {
+/// The name of a layer of this place. A foreign account is not recorded for layers and read as strictly as for
+/// functions; in a foreign region or partition nothing exists, which `missing` says.
+pub(super) fn name_here<'t>(
+    world: &World,
+    text: &'t str,
+    missing: impl FnOnce() -> AwsError,
+) -> Result<&'t str, AwsError> {
     let parts: Vec<&str> = text.split(':').collect();
-    let missing = |arn: &str| AwsError::not_found(format!("Layer version {arn} does not exist."));
     if let ["arn", partition, "lambda", region, account, "layer", _] = parts.as_slice() {
         if *partition != world.partition || *region != world.region {
-            return Err(missing(&format!("{text}:{version}")));
+            return Err(missing());
         }
         if *account != world.account {
             return Err(AwsError::access_denied());
         }
     }
-    let name = name_of(text);
+    Ok(name_of(text))
+}
+
+/// The ARN of an existing layer version.
+fn find(world: &World, text: &str, version: i64) -> Result<String, AwsError> {
+    let missing = |arn: &str| AwsError::not_found(format!("Layer version {arn} does not exist."));
+    let name = name_here(world, text, || missing(&format!("{text}:{version}")))?;
     let arn = world.layer_arn(name, version);
-    let versions = world.layers.get(name);
-    match versions.is_some_and(|versions| versions.contains(&version)) {
+    match world.has_layer_version(name, version) {
         true => Ok(arn),
         false => Err(missing(&arn)),
     }

@@ -1,5 +1,6 @@
-//! The embedded control plane: a working fake of Lambda's six resource-policy operations and of the four that list what
-//! can have a policy, and of what timed grants need of EventBridge Scheduler, over HTTP/1.1.
+//! The embedded control plane: a working fake of Lambda's six resource-policy operations, of the four that list what
+//! can have a policy, of the two by which a layer gets its next version, and of what timed grants need of EventBridge
+//! Scheduler, over HTTP/1.1.
 //! Guarantees the answers that were recorded from AWS, and faults on demand; where AWS's behaviour is not known it
 //! takes the strictest reading and says so. It checks no signatures and serves the local mode and the tests only.
 
@@ -11,6 +12,7 @@ mod events;
 mod fault;
 mod function;
 mod layer;
+mod layer_version;
 mod list;
 mod policy;
 mod principal;

@@ -54,7 +54,13 @@ impl Request {
 }
 
 fn wants_body(operation: Operation) -> bool {
-    matches!(operation, Operation::AddPermission | Operation::AddLayerVersionPermission | Operation::CreateSchedule)
+    matches!(
+        operation,
+        Operation::AddPermission
+            | Operation::AddLayerVersionPermission
+            | Operation::PublishLayerVersion
+            | Operation::CreateSchedule
+    )
 }
 
 fn find<K: AsRef<str>>(members: &[(K, String)], name: &str) -> Option<String> {

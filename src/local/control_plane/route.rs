@@ -7,7 +7,7 @@ use std::fmt;
 use super::answer::{AwsError, ErrorName};
 
 /// The operations that the control plane knows: the six resource-policy operations, the four that list what can have
-/// a policy, and what goes with them.
+/// a policy, the two of layer versions, and what goes with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
     /// Adds a statement to a function's, version's or alias's policy.
@@ -32,6 +32,10 @@ pub enum Operation {
     ListLayers,
     /// Lists the versions of a layer.
     ListLayerVersions,
+    /// Publishes a version of a layer, whose content is thrown away.
+    PublishLayerVersion,
+    /// Shows a version of a layer.
+    GetLayerVersion,
     /// Makes a schedule.
     CreateSchedule,
     /// Shows a schedule.
@@ -55,6 +59,8 @@ impl Operation {
             Self::ListAliases => "ListAliases",
             Self::ListLayers => "ListLayers",
             Self::ListLayerVersions => "ListLayerVersions",
+            Self::PublishLayerVersion => "PublishLayerVersion",
+            Self::GetLayerVersion => "GetLayerVersion",
             Self::CreateSchedule => "CreateSchedule",
             Self::GetSchedule => "GetSchedule",
             Self::DeleteSchedule => "DeleteSchedule",
@@ -130,7 +136,16 @@ impl<'a> Route<'a> {
             }
             ["", "2018-10-31", "layers"] => Self::list(method, Operation::ListLayers, Vec::new()),
             ["", "2018-10-31", "layers", name, "versions"] => {
-                Self::list(method, Operation::ListLayerVersions, vec![("LayerName", *name)])
+                let operation = match method {
+                    "GET" => Operation::ListLayerVersions,
+                    "POST" => Operation::PublishLayerVersion,
+                    _ => return None,
+                };
+                Some(Self { operation, labels: vec![("LayerName", *name)] })
+            }
+            ["", "2018-10-31", "layers", name, "versions", version] => {
+                let labels = vec![("LayerName", *name), ("VersionNumber", *version)];
+                (method == "GET").then_some(Self { operation: Operation::GetLayerVersion, labels })
             }
             ["", "schedules", name] => {
                 let operation = match method {

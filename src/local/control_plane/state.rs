@@ -15,9 +15,9 @@ use super::request::Request;
 use super::route::{Operation, unknown_operation};
 use super::schedule::{self, Schedule};
 use super::world::World;
-use super::{function, layer, list};
+use super::{function, layer, layer_version, list};
 
-/// What a request comes to: an answer and, where it was accepted, the new policy of one resource.
+/// What a request comes to: an answer and, where it was accepted, what becomes of one part of the world.
 pub(super) struct Outcome {
     answer: Answer,
     change: Option<Change>,
@@ -27,6 +27,7 @@ pub(super) struct Outcome {
 enum Change {
     Policy(String, Option<Policy>),
     Schedule(String, Option<Schedule>),
+    LayerVersion { name: String, version: i64, is_there: bool },
 }
 
 impl Outcome {
@@ -42,6 +43,10 @@ impl Outcome {
     /// No schedule means that it is deleted.
     pub(super) fn schedule(key: String, schedule: Option<Schedule>, answer: Answer) -> Self {
         Self { answer, change: Some(Change::Schedule(key, schedule)) }
+    }
+
+    pub(super) fn layer_version(name: String, version: i64, answer: Answer) -> Self {
+        Self { answer, change: Some(Change::LayerVersion { name, version, is_there: true }) }
     }
 }
 
@@ -59,6 +64,8 @@ pub(super) fn outcome(world: &World, request: &Request) -> Outcome {
         Operation::ListAliases => list::aliases(world, request),
         Operation::ListLayers => list::layers(world, request),
         Operation::ListLayerVersions => list::layer_versions(world, request),
+        Operation::PublishLayerVersion => layer_version::publish(world, request),
+        Operation::GetLayerVersion => layer_version::show(world, request),
         Operation::CreateSchedule => schedule::create(world, request),
         Operation::GetSchedule => schedule::show(world, request),
         Operation::DeleteSchedule => schedule::delete(world, request),
@@ -130,6 +137,14 @@ impl State {
             Change::Schedule(key, schedule) => {
                 let before = replace(&mut self.world.schedules, &key, schedule);
                 Change::Schedule(key, before)
+            }
+            Change::LayerVersion { name, version, is_there } => {
+                let versions = self.world.layers.entry(name.clone()).or_default();
+                let before = if is_there { !versions.insert(version) } else { versions.remove(&version) };
+                if versions.is_empty() {
+                    self.world.layers.remove(&name);
+                }
+                Change::LayerVersion { name, version, is_there: before }
             }
         }
     }

@@ -206,6 +206,10 @@ impl World {
         arn
     }
 
+    pub(super) fn has_layer_version(&self, name: &str, version: i64) -> bool {
+        self.layers.get(name).is_some_and(|versions| versions.contains(&version))
+    }
+
     pub(super) fn layer_arn(&self, name: &str, version: i64) -> String {
         format!("arn:{}:lambda:{}:{}:layer:{name}:{version}", self.partition, self.region, self.account)
     }
