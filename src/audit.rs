@@ -136,13 +136,21 @@ pub(crate) struct Part {
     statement: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fingerprint: Option<String>,
+    /// Where it is, if not where the request says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
 }
 
 impl Part {
     /// A grant that the allowlist does not allow.
     pub(crate) fn refused(statement_id: Option<&str>, code: Code) -> Self {
         let (outcome, statement_id) = (code.kind().outcome().as_str(), statement_id.map(str::to_owned));
-        Self { outcome, code: Some(code.as_str()), statement_id, statement: None, fingerprint: None }
+        Self { outcome, code: Some(code.as_str()), statement_id, statement: None, fingerprint: None, resource: None }
+    }
+
+    /// The same on another target than the request's.
+    pub(crate) fn on(self, resource: &str) -> Self {
+        Self { resource: Some(resource.to_owned()), ..self }
     }
 
     fn of(verdict: &Verdict) -> Self {
@@ -152,6 +160,7 @@ impl Part {
             statement_id: verdict.statement_id.clone(),
             statement: verdict.statement.clone(),
             fingerprint: verdict.fingerprint.as_ref().map(|it| it.as_str().to_owned()),
+            resource: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use crate::allowlist::Approved;
-use crate::asked::Given;
+use crate::asked::{Asked, Given};
 use crate::audit::{Case, Part, Unrecorded};
 use crate::boxed::boxed;
 use crate::broker::Broker;
@@ -47,6 +47,10 @@ impl Broker {
         let Some(budget) = self.budget(deadline) else {
             return self.audit.not_made(case, &approved, Written::none(Code::TimedOut));
         };
+        if approved.asked().is_dry_run() {
+            let written = Box::pin(policy::preview_revoke(&self.client, &approved, budget)).await;
+            return self.audit.not_made(case, &approved, written);
+        }
         self.take_away(case, approved, budget).await
     }
 

@@ -249,7 +249,7 @@ impl<'a> Line<'a> {
             revision_id: None,
             expires_at: None,
             reason: read.reason().map(|reason| cut(reason, MOST_REASON)),
-            dry_run: false,
+            dry_run: read.is_dry_run(),
             takes_back: false,
         };
         Self { asked: Some(about), ..self }
