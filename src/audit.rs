@@ -165,6 +165,16 @@ impl Part {
     }
 }
 
+/// What became of a sweep.
+pub(crate) struct Swept {
+    pub(crate) written: Written,
+    pub(crate) parts: Vec<Part>,
+    /// What it could not see.
+    pub(crate) faults: Vec<Fault>,
+    /// The last target that it looked at, if another one goes on from there.
+    pub(crate) to: Option<String>,
+}
+
 /// What a request came to.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
@@ -313,10 +323,12 @@ impl Audit {
     }
 
     /// Records what became of a sweep; each removal has its own two records.
-    pub(crate) fn swept(&self, case: &Case<'_>, written: Written, parts: Vec<Part>) -> Result<Recorded, Unrecorded> {
+    pub(crate) fn swept(&self, case: &Case<'_>, swept: Swept) -> Result<Recorded, Unrecorded> {
+        let Swept { written, parts, faults, to } = swept;
         let ending = written.ending();
-        self.end(case, Line::new(Record::Outcome, case).ended(ending).written(&written), None)?;
-        Ok(Recorded { verdict: Verdict { parts, ..Verdict::of(case, ending) } })
+        let line = Line::new(Record::Outcome, case).ended(ending).faults(&faults).swept(to.as_deref(), case.dry_run);
+        self.end(case, line.written(&written), None)?;
+        Ok(Recorded { verdict: Verdict { parts, broken: faults.len(), faults, ..Verdict::of(case, ending) } })
     }
 
     /// Records what became of the grants of a layer's previous version.

@@ -57,6 +57,7 @@ pub(super) fn outcome(world: &World, request: &Request) -> Outcome {
         Operation::PutEvents => Err(unknown_operation()),
         Operation::ListFunctions => list::functions(world, request),
         Operation::ListAliases => list::aliases(world, request),
+        Operation::ListVersionsByFunction => list::versions(world, request),
         Operation::ListLayers => list::layers(world, request),
         Operation::ListLayerVersions => list::layer_versions(world, request),
         Operation::CreateSchedule => schedule::create(world, request),
