@@ -95,24 +95,30 @@ impl Sweep<'_> {
             let Ok(places) = self.places(&unit, listed, wanted).await else { return Ok(Err(TimeIsUp)) };
             for place in places.into_iter().filter(|place| wanted.is_to_come(place)) {
                 let Some(budget) = self.budget() else { return Ok(Err(TimeIsUp)) };
-                self.look(&place, budget).await?;
+                if let Err(TimeIsUp) = self.look(&place, budget).await? {
+                    return Ok(Err(TimeIsUp));
+                }
                 self.done = Some(place);
             }
         }
         Ok(Ok(()))
     }
 
-    /// Takes away what has ended in one place.
-    async fn look(&mut self, place: &Place, budget: Budget) -> Result<(), Unrecorded> {
-        let Some((target, given)) = place.target() else { return Ok(()) };
+    /// Takes away what has ended in one place. If the time ends meanwhile, the place is not done.
+    async fn look(&mut self, place: &Place, budget: Budget) -> Result<Result<(), TimeIsUp>, Unrecorded> {
+        let Some((target, given)) = place.target() else { return Ok(Ok(())) };
         let resource = target.arn(self.own);
         self.turn().await;
         let seen = Box::pin(policy::read(&self.broker.client, &given, budget)).await;
         seen.written.calls.iter().for_each(|call| self.calls.note(call));
         let Some(document) = seen.document else {
             // Without a policy there is nothing to take away.
-            self.note(seen.written.ending().err());
-            return Ok(());
+            let code = seen.written.ending().err();
+            if code == Some(Code::TimedOut) {
+                return Ok(Err(TimeIsUp));
+            }
+            self.note(code);
+            return Ok(Ok(()));
         };
         let standing = statement::all(&document);
         // A policy that cannot be understood is not taken for one in which nothing has ended.
@@ -132,6 +138,9 @@ impl Sweep<'_> {
                 self.turn().await;
                 (self.broker.take_away(self.case, approved, budget).await?, Outcome::Revoked)
             };
+            if recorded.code() == Some(Code::TimedOut) {
+                return Ok(Err(TimeIsUp));
+            }
             if recorded.code().is_none() && !matches!(self.whole, Ending::Not(_)) {
                 self.whole = Ending::Done(outcome);
             }
@@ -140,7 +149,7 @@ impl Sweep<'_> {
                 self.parts.push(recorded.part().on(&resource));
             }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// Has another invocation go on, and says from where. If that cannot be, the sweep has failed, and comes again.

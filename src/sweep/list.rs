@@ -42,9 +42,10 @@ impl Sweep<'_> {
             names.extend(within.filter(|name| !name.contains('*')).map(str::to_owned));
             // Where the role can reach nothing but what has a name, nothing has to be found.
             let open = |name: &str| name.contains('*');
-            let role_reaches_more = wanted.within.as_ref().is_none_or(|within| {
-                within.iter().filter_map(|pattern| pattern.name_of(word)).any(open)
-            });
+            let role_reaches_more = wanted
+                .within
+                .as_ref()
+                .is_none_or(|within| within.iter().filter_map(|pattern| pattern.name_of(word)).any(open));
             if self.case.allowlist.reaches_more(word) && role_reaches_more && (layer || !wanted.has_come_to_layers()) {
                 names.extend(if layer { self.layers().await? } else { self.functions().await? });
             }

@@ -8,7 +8,7 @@ use crate::support::door::{self, DOORS};
 use crate::support::{Door, Scene, grant, with};
 
 /// Every field that the record of a request may have; a new one has to be put here on purpose.
-const FIELDS: [&str; 41] = [
+const FIELDS: [&str; 42] = [
     "action",
     "attempts",
     "awsCode",
@@ -39,6 +39,7 @@ const FIELDS: [&str; 41] = [
     "requestId",
     "requester",
     "retryable",
+    "sweptTo",
     "revisionId",
     "rule",
     "rules",
