@@ -109,10 +109,22 @@ impl Allowlist {
         Err(Box::new(Denied { asked: revoke, refusal: Refusal { faults, rules: Vec::new() } }))
     }
 
-    /// The functions that any rule names in full.
-    pub(crate) fn functions_named(&self) -> impl Iterator<Item = &str> {
+    /// The names of functions or layers that any rule gives in full.
+    pub(crate) fn names(&self, word: &'static str) -> impl Iterator<Item = &str> {
         let targets = self.rules.iter().filter_map(|rule| rule.targets.as_ref()).flatten();
-        targets.filter_map(|target| target.0.strip_prefix("function:")).filter(|name| !name.ends_with('*'))
+        targets.filter_map(move |target| target.name_of(word)).filter(|name| !name.contains('*'))
+    }
+
+    /// Whether any rule reaches functions or layers that it does not name in full.
+    pub(crate) fn reaches_more(&self, word: &str) -> bool {
+        let more = |target: &Pattern| target.name_of(word).is_some_and(|name| name.contains('*'));
+        self.rules.iter().any(|rule| rule.targets.as_ref().is_none_or(|targets| targets.iter().any(more)))
+    }
+
+    /// Whether any rule reaches a target, such as `function:orders`.
+    pub(crate) fn reaches(&self, target: &str) -> bool {
+        let matches = |targets: &Vec<Pattern>| targets.iter().any(|pattern| pattern.matches(target));
+        self.rules.iter().any(|rule| rule.targets.as_ref().is_none_or(matches))
     }
 
     /// Decides a grant that somebody asked for once, of another version of the same layer.
@@ -408,6 +420,21 @@ impl Criterion {
 }
 
 impl Pattern {
+    /// Parses `function:NAME` or `layer:NAME`, with `*` at its end at most.
+    pub(crate) fn of_target(text: &str) -> Option<Self> {
+        parse::target(text)
+    }
+
+    /// The name in a pattern of functions or of layers.
+    pub(crate) fn name_of(&self, word: &str) -> Option<&str> {
+        self.0.strip_prefix(word)?.strip_prefix(':')
+    }
+
+    /// The pattern itself.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Matches in time linear in both: between two `*` the first place that fits is as good as any.
     pub(crate) fn matches(&self, text: &str) -> bool {
         let mut parts = self.0.split('*');

@@ -136,13 +136,21 @@ pub(crate) struct Part {
     statement: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fingerprint: Option<String>,
+    /// Where it is, if not where the request says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
 }
 
 impl Part {
     /// A grant that the allowlist does not allow.
     pub(crate) fn refused(statement_id: Option<&str>, code: Code) -> Self {
         let (outcome, statement_id) = (code.kind().outcome().as_str(), statement_id.map(str::to_owned));
-        Self { outcome, code: Some(code.as_str()), statement_id, statement: None, fingerprint: None }
+        Self { outcome, code: Some(code.as_str()), statement_id, statement: None, fingerprint: None, resource: None }
+    }
+
+    /// The same on another target than the request's.
+    pub(crate) fn on(self, resource: &str) -> Self {
+        Self { resource: Some(resource.to_owned()), ..self }
     }
 
     fn of(verdict: &Verdict) -> Self {
@@ -152,8 +160,19 @@ impl Part {
             statement_id: verdict.statement_id.clone(),
             statement: verdict.statement.clone(),
             fingerprint: verdict.fingerprint.as_ref().map(|it| it.as_str().to_owned()),
+            resource: None,
         }
     }
+}
+
+/// What became of a sweep.
+pub(crate) struct Swept {
+    pub(crate) written: Written,
+    pub(crate) parts: Vec<Part>,
+    /// What it could not see.
+    pub(crate) faults: Vec<Fault>,
+    /// The last target that it looked at, if another one goes on from there.
+    pub(crate) to: Option<String>,
 }
 
 /// What a request came to.
@@ -304,10 +323,12 @@ impl Audit {
     }
 
     /// Records what became of a sweep; each removal has its own two records.
-    pub(crate) fn swept(&self, case: &Case<'_>, written: Written, parts: Vec<Part>) -> Result<Recorded, Unrecorded> {
+    pub(crate) fn swept(&self, case: &Case<'_>, swept: Swept) -> Result<Recorded, Unrecorded> {
+        let Swept { written, parts, faults, to } = swept;
         let ending = written.ending();
-        self.end(case, Line::new(Record::Outcome, case).ended(ending).written(&written), None)?;
-        Ok(Recorded { verdict: Verdict { parts, ..Verdict::of(case, ending) } })
+        let line = Line::new(Record::Outcome, case).ended(ending).faults(&faults).swept(to.as_deref(), case.dry_run);
+        self.end(case, line.written(&written), None)?;
+        Ok(Recorded { verdict: Verdict { parts, broken: faults.len(), faults, ..Verdict::of(case, ending) } })
     }
 
     /// Records what became of the grants of a layer's previous version.

@@ -108,6 +108,11 @@ impl Grant {
         Self { expiry: Some(expiry), ..self }
     }
 
+    /// The same as a dry run, or not.
+    pub(crate) fn as_dry_run(self, dry_run: bool) -> Self {
+        Self { dry_run, ..self }
+    }
+
     /// What the principal may do.
     pub fn action(&self) -> &Action {
         &self.action

@@ -28,7 +28,8 @@
 //! | `function_url` | two grants as one |
 //! | [`expiry`] | when a grant ends, and how its statement's id says so |
 //! | [`schedule`] | the schedule that ends it, made before it |
-//! | `expire` | timed grants, taken away when their time has passed |
+//! | `expire` | a timed grant, taken away when its time has passed |
+//! | `sweep` | the net under that: every policy looked through for timed grants that should have ended |
 //! | `carry_forward` | a layer's grants, on its next version too |
 //! | [`revoke`], [`read`] | the same for taking a statement away and for looking |
 //! | [`allowlist`] | the decision |
@@ -82,3 +83,4 @@ pub mod schedule;
 mod secret;
 pub mod source;
 mod statement;
+mod sweep;

@@ -11,20 +11,22 @@ pub struct Read {
     target: Target,
     given: Given,
     reason: Option<Box<str>>,
+    dry_run: bool,
 }
 
 impl Read {
     /// Checks a request against every rule. All broken rules are reported at once. A read changes
-    /// nothing, so a dry run of one is the read itself.
+    /// nothing, so a dry run of one is the read itself; only what a layer is to carry forward is granted as well.
     pub fn new(request: Request<'_>) -> Result<Self, Vec<Fault>> {
-        let of_layer =
-            matches!(request.operation, Some(Operation::GetLayerVersionPolicy | Operation::CarryLayerForward));
+        let carries = request.operation == Some(Operation::CarryLayerForward);
+        let of_layer = carries || request.operation == Some(Operation::GetLayerVersionPolicy);
+        let dry_run = carries && request.dry_run;
         let reason = request.reason.as_deref().map(Into::into);
         let mut fields = request.parameters();
         let place = if of_layer { asked::layer(&mut fields) } else { asked::function(&mut fields) };
         let faults = fields.finish();
         match place {
-            Some((target, given)) if faults.is_empty() => Ok(Self { target, given, reason }),
+            Some((target, given)) if faults.is_empty() => Ok(Self { target, given, reason, dry_run }),
             _ => Err(faults),
         }
     }
@@ -37,6 +39,11 @@ impl Read {
     /// Why the requester asks.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
+    }
+
+    /// Whether only the answer is wanted, where there is more to it.
+    pub(crate) fn is_dry_run(&self) -> bool {
+        self.dry_run
     }
 
     pub(crate) fn given(&self) -> &Given {

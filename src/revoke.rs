@@ -61,7 +61,7 @@ impl Revoke {
     }
 
     /// The revoke of a statement that stands on a target; `None` if its id is none that AWS takes.
-    pub(crate) fn of_standing(stored: &Statement, target: &Target, given: &Given) -> Option<Self> {
+    pub(crate) fn of_standing(stored: &Statement, target: &Target, given: &Given, dry_run: bool) -> Option<Self> {
         Some(Self {
             target: target.clone(),
             statement_id: StatementId::parse(stored.sid()).ok()?,
@@ -69,7 +69,7 @@ impl Revoke {
             revision_id: None,
             given: given.clone(),
             reason: None,
-            dry_run: false,
+            dry_run,
             takes_back: false,
         })
     }

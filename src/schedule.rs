@@ -20,7 +20,7 @@ use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use aws_sdk_scheduler::types::{
     ActionAfterCompletion, DeadLetterConfig, FlexibleTimeWindow, FlexibleTimeWindowMode, ScheduleState, Target,
 };
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use crate::arn::{self, AccountId};
 use crate::asked::{Asked, Given};
@@ -189,20 +189,41 @@ impl Schedules {
         let fingerprint = Statement::expected(approved).fingerprint();
         let statement_id = approved.statement_id().as_str();
         let input = input(approved.grant().given(), statement_id, &fingerprint);
-        let dead_letters = self.place.dead_letters.as_deref().map(|arn| DeadLetterConfig::builder().arn(arn).build());
-        let target = Target::builder().arn(own.arn()).role_arn(&self.place.role).input(&input);
-        let target = target.set_dead_letter_config(dead_letters).build().ok()?;
+        let target = self.target(&input, own)?;
         let told_apart = Fingerprint::of(&format!("{}\n{}\n{input}", own.arn(), approved.resource()));
-        let (name, expression) = named(expiry.at(), &told_apart);
+        let (name, expression) = named("until", expiry.at(), &told_apart);
         Some(Schedule { name, expression, target })
+    }
+
+    /// Has the rest of a sweep sent to the broker at a time. Two deliveries of one sweep that stop at the same place at the
+    /// same time make one.
+    pub(crate) async fn send_on(
+        &self,
+        sweep: &Value,
+        at: Moment,
+        own: &Own,
+        budget: Budget,
+        calls: &mut Vec<String>,
+    ) -> Result<(), Code> {
+        let input = json!({ "executionId": "<aws.scheduler.execution-id>", "scheduled": sweep }).to_string();
+        let target = self.target(&input, own).ok_or(Code::Internal)?;
+        let (name, expression) = named("sweep", at, &Fingerprint::of(&format!("{}\n{input}", own.arn())));
+        let made = self.make(&Schedule { name, expression, target }, budget, calls).await;
+        made.map_err(|written| written.ending().err().unwrap_or(Code::NotScheduled))
+    }
+
+    fn target(&self, input: &str, own: &Own) -> Option<Target> {
+        let dead_letters = self.place.dead_letters.as_deref().map(|arn| DeadLetterConfig::builder().arn(arn).build());
+        let target = Target::builder().arn(own.arn()).role_arn(&self.place.role).input(input);
+        target.set_dead_letter_config(dead_letters).build().ok()
     }
 }
 
 /// Name and expression.
-fn named(at: Moment, told_apart: &Fingerprint) -> (String, String) {
+fn named(what: &str, at: Moment, told_apart: &Fingerprint) -> (String, String) {
     let time = at.to_rfc_3339();
     let time = time.trim_end_matches('Z');
-    (format!("until-{}-{}", time.replace([':', 'T'], "-"), told_apart.as_str()), format!("at({time})"))
+    (format!("{what}-{}-{}", time.replace([':', 'T'], "-"), told_apart.as_str()), format!("at({time})"))
 }
 
 /// What the broker is sent; Scheduler puts in the id of the execution.

@@ -179,6 +179,12 @@ impl Statement {
         matches!(&self.principal, Party::Aws(id) if is_unique_id(id))
     }
 
+    /// Whether it gives the same parties the same, under whatever id and wherever.
+    pub(crate) fn gives_the_same(&self, other: &Self) -> bool {
+        (self.allow, &self.principal, &self.action, &self.conditions)
+            == (other.allow, &other.principal, &other.action, &other.conditions)
+    }
+
     /// The same under no id.
     pub(crate) fn without_sid(&self) -> Self {
         Self { sid: String::new(), ..self.clone() }

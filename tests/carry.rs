@@ -1,5 +1,8 @@
 //! A new layer version gets what the last one granted, as far as the allowlist allows it today.
 
+mod dry;
+mod order;
+
 use std::time::Duration;
 
 use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Operation};

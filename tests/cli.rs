@@ -96,7 +96,9 @@ fn a_refusal_is_shown_with_its_sentence() {
 #[test]
 fn a_request_is_explained_to_a_person() {
     let account = "events/direct-grant-account.json";
-    let cases: [(&[&str], &[&str]); 8] = [
+    let cases: [(&[&str], &[&str]); 10] = [
+        (&["events/eventbridge-carry-layer-forward.json"], &["wants    CarryLayerForward of layer:tracing:2\n"]),
+        (&["events/schedule-sweep.json"], &["outcome  already_revoked"]),
         (
             &[account],
             &[

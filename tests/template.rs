@@ -156,6 +156,34 @@ fn layers_carry_on_only_where_that_is_asked_for() {
     assert_eq!(policy.matches(&sources.to_string()).count(), 2, "both may send what fails, and nobody else: {policy}");
 }
 
+/// Who asks for what cannot work is told so before anything is deployed.
+#[test]
+fn parameters_that_cannot_work_together_are_refused() {
+    let refusals = |parameters: &[(&str, &str)]| Deployment::with(parameters).refusals();
+    let (carry, layers) = (("LayerCarryForward", "true"), ("LayerGrants", "true"));
+    assert_eq!(refusals(&[ALLOWLIST]), [""; 0]);
+    assert_eq!((refusals(&[]).len(), refusals(&[ALLOWLIST, LAYER]).len()), (1, 1));
+    assert_eq!(refusals(&[ALLOWLIST, carry, layers]), [""; 0]);
+    let [refusal] = refusals(&[ALLOWLIST, carry]).try_into().unwrap();
+    assert!(refusal.starts_with("LayerCarryForward needs LayerGrants"), "{refusal}");
+    // Every choice of doors in every order, each door once.
+    let doors = Door::ALL.map(Door::as_str);
+    let mut lists: Vec<Vec<&str>> = vec![Vec::new()];
+    for _ in doors {
+        let longer = lists.iter().flat_map(|list| {
+            let rest = doors.iter().filter(move |door| !list.contains(door));
+            rest.map(|door| [list.as_slice(), &[*door]].concat())
+        });
+        let longer: Vec<_> = longer.collect();
+        lists.extend(longer);
+    }
+    for list in lists.iter().filter(|list| !list.is_empty()) {
+        let refused = refusals(&[ALLOWLIST, carry, layers, ("Doors", &list.join(","))]);
+        assert_eq!(refused.is_empty(), list.contains(&"eventbridge"), "{list:?}: {refused:?}");
+        assert_eq!(refusals(&[ALLOWLIST, ("Doors", &list.join(","))]), [""; 0], "only where layers are to carry on");
+    }
+}
+
 /// With schedules the broker has what it needs for them; without, nothing of it.
 #[tokio::test]
 async fn grants_end_only_where_that_is_asked_for() {
@@ -180,11 +208,18 @@ async fn grants_end_only_where_that_is_asked_for() {
         let target = &sweep["Target"];
         assert_eq!((&target["Arn"], &target["RoleArn"]), (&json!("<Broker.Arn>"), &json!("<ScheduleRole.Arn>")));
         let input = target["Input"].as_str().expect("an input");
-        assert_eq!(parsed(input)["scheduled"]["parameters"]["Targets"], wanted);
+        let parameters = &parsed(input)["scheduled"]["parameters"];
+        assert_eq!((&parameters["Targets"], &parameters["Within"]), (&wanted, &json!(["function:*"])));
         let stage = permission_broker::local::stage::Stage::examples().await.unwrap();
         let reply = stage.invoke("one", input.as_bytes()).await.unwrap();
         assert_eq!(parsed(reply.get())["outcome"], "already_revoked", "what the schedule sends is a sweep");
     }
+    // What the role reaches is what the sweep looks at.
+    let reach = [("TargetFunctions", "partner-*"), ("LayerGrants", "true"), ("TargetLayers", "shared-*")];
+    let stack = Deployment::with(&[&[ALLOWLIST, ("TimedGrants", "true")], reach.as_slice()].concat());
+    let input = stack.properties("Sweep")["Target"]["Input"].as_str().expect("an input").to_owned();
+    let within = json!(["function:partner-*", "layer:shared-*"]);
+    assert_eq!(parsed(&input)["scheduled"]["parameters"]["Within"], within);
     let pattern = template()["Parameters"]["SweepTargets"]["AllowedPattern"].clone();
     let pattern = Regex::new(&format!("^(?:{})$", pattern.as_str().expect("a pattern"))).expect("a pattern");
     for (target, fits) in [

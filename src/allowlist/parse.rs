@@ -199,7 +199,7 @@ fn action(text: &str) -> Option<Box<str>> {
     Action::of_function(text).ok().filter(|action| !action.as_str().contains('*')).map(|_| text.into())
 }
 
-fn target(text: &str) -> Option<Pattern> {
+pub(super) fn target(text: &str) -> Option<Pattern> {
     let name = text.strip_prefix("function:").or_else(|| text.strip_prefix("layer:"))?;
     let stem = name.strip_suffix('*').unwrap_or(name);
     let word = stem.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));

@@ -83,6 +83,11 @@ pub(super) struct Line<'a> {
     rules: Vec<RuleReason<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rules_checked: Option<usize>,
+    /// Of a sweep, which has no one target to say it of.
+    #[serde(rename = "dryRun", skip_serializing_if = "std::ops::Not::not")]
+    swept_dry: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    swept_to: Option<&'a str>,
     #[serde(flatten)]
     written: Option<Calls<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -208,6 +213,8 @@ impl<'a> Line<'a> {
             errors: Vec::new(),
             rules: Vec::new(),
             rules_checked: None,
+            swept_dry: false,
+            swept_to: None,
             written: None,
             allowlist_version: case.held.and_then(Held::version),
             allowlist_age_seconds: case.held.and_then(Held::age).map(|age| age.as_secs()),
@@ -251,7 +258,7 @@ impl<'a> Line<'a> {
             revision_id: None,
             expires_at: None,
             reason: read.reason().map(|reason| cut(reason, MOST_REASON)),
-            dry_run: false,
+            dry_run: read.is_dry_run(),
             takes_back: false,
         };
         Self { asked: Some(about), ..self }
@@ -289,6 +296,10 @@ impl<'a> Line<'a> {
         let of = |(rule, code): &'a (Box<str>, Code)| RuleReason { rule, code: code.as_str() };
         let line = self.ended(Err(code)).faults(faults);
         Self { rules: rules.iter().take(MOST_LISTED).map(of).collect(), rules_checked: Some(rules.len()), ..line }
+    }
+
+    pub(super) fn swept(self, to: Option<&'a str>, dry_run: bool) -> Self {
+        Self { swept_to: to, swept_dry: dry_run, ..self }
     }
 
     pub(super) fn written(self, written: &'a Written) -> Self {

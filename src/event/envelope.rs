@@ -171,7 +171,9 @@ fn published(detail: &Object<'_>) -> Result<String, Fault> {
     let (Some(layer), Some(version)) = (layer, version) else { return Err(fault()) };
     let version: i64 = version.get().trim_matches('"').parse().map_err(|_| fault())?;
     let parameters = json!({ "LayerName": layer, "VersionNumber": version });
-    Ok(json!({ "operation": "CarryLayerForward", "parameters": parameters }).to_string())
+    // AWS says nothing of the kind: it is how the command line asks what would become of such an event.
+    let dry_run = detail.get("dryRun").is_some_and(|value| value.get() == "true");
+    Ok(json!({ "operation": "CarryLayerForward", "parameters": parameters, "dryRun": dry_run }).to_string())
 }
 
 /// A batch from SQS. Without an id and a source on each record it is no batch, and is refused whole.

@@ -43,8 +43,11 @@ fn within(event: &mut Value) {
     events.iter_mut().for_each(within);
     let records = event.get_mut("Records").and_then(Value::as_array_mut).map(Vec::as_mut_slice).unwrap_or_default();
     records.iter_mut().for_each(within);
-    if let Some(detail) = event.get_mut("detail").and_then(Value::as_object_mut) {
-        detail.insert("dryRun".to_owned(), true.into());
+    // The request of an event, what CloudTrail tells of, and what a schedule sends.
+    for name in ["detail", "scheduled"] {
+        if let Some(request) = event.get_mut(name).and_then(Value::as_object_mut) {
+            request.insert("dryRun".to_owned(), true.into());
+        }
     }
     let encoded = event.get("isBase64Encoded").is_some_and(|it| *it == true);
     let body = event.get("body").and_then(Value::as_str).filter(|body| !body.is_empty());

@@ -132,8 +132,8 @@ pub async fn broker(control_plane: &ControlPlane, allowlist: &str, audit: Audit)
     let connection = Connection::new(None)?;
     let schedules = aws::schedules_with(&aws, Some(schedule), &connection, credentials());
     let client = aws::client_with(&aws, connection, credentials());
-    // Nobody else writes to this control plane, so there is nothing to wait for.
-    let timing = Timing { settle: Duration::ZERO, ..Timing::DEPLOYED };
+    // Nobody else calls this control plane, so there is nothing to wait for.
+    let timing = Timing { settle: Duration::ZERO, pace: Duration::ZERO, ..Timing::DEPLOYED };
     let doors = Doors::new(Door::ALL);
     let allowlist = allowlist.into();
     Ok(Broker { client, allowlist, doors, audit, reads_first: false, results: None, schedules, timing })

@@ -24,6 +24,8 @@ pub struct Timing {
     pub propagation: Duration,
     /// How long a statement that is seen may still be overwritten by a write that began before it.
     pub settle: Duration,
+    /// The least time from one call of a sweep to its next.
+    pub pace: Duration,
 }
 
 impl Timing {
@@ -39,6 +41,8 @@ impl Timing {
         propagation: Duration::from_secs(2),
         // AWS documents no such time. It is several times what a write takes to be answered.
         settle: Duration::from_millis(500),
+        // AWS allows an account 15 GetPolicy a second, and 15 of all other calls to Lambda's API together.
+        pace: Duration::from_millis(100),
     };
 }
 

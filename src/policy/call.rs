@@ -46,6 +46,8 @@ pub(super) enum Hint {
     /// The target of a removal, or the layer version of a read, is there and has no policy; one that is not there has
     /// another text and the same code.
     NoPolicy,
+    /// The layer version is not there.
+    NoLayerVersion,
     /// A principal cannot be resolved: the one given, or one that an older statement names.
     InvalidPrincipal,
 }
@@ -54,6 +56,11 @@ impl Hint {
     fn of(aws_code: &str, message: &str) -> Option<Self> {
         match (aws_code, message) {
             ("ResourceNotFoundException", "No policy is associated with the given resource.") => Some(Self::NoPolicy),
+            ("ResourceNotFoundException", text)
+                if text.starts_with("Layer version arn:") && text.ends_with(" does not exist.") =>
+            {
+                Some(Self::NoLayerVersion)
+            }
             (
                 "InvalidParameterValueException",
                 "The provided principal was invalid. Please check the principal and try again.",

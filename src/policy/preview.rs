@@ -37,6 +37,17 @@ pub(crate) async fn preview(client: &Client, approved: &Approved, after: Option<
     }
 }
 
+/// What a grant would meet in a policy that was read before.
+pub(crate) fn foreseen(approved: &Approved, before: Fill, document: &str) -> Written {
+    let expected = Statement::expected(approved);
+    let mut written = Written::ended(Ending::Done(Outcome::WouldGrant));
+    // Without a policy there is no text to look into.
+    if let Some(ending) = written.meets(&expected, before, Some(document).filter(|text| !text.is_empty())) {
+        written.ending = ending;
+    }
+    Written { statement: written.statement.or(Some(expected)), ..written }
+}
+
 /// What a revoke would meet.
 pub(crate) async fn preview_revoke(client: &Client, approved: &Approved<Revoke>, budget: Budget) -> Written {
     let Seen { mut written, document, .. } = read(client, approved.asked().given(), budget).await;

@@ -15,6 +15,8 @@ pub(crate) struct Seen {
     pub(crate) document: Option<String>,
     /// Whether AWS said that the target is there and has no policy; of functions it never does.
     pub(crate) no_policy: bool,
+    /// Whether AWS said that the target is not there; of functions it never does.
+    pub(crate) missing: bool,
 }
 
 /// Reads a target's policy.
@@ -29,11 +31,13 @@ pub(crate) async fn read(client: &Client, given: &Given, budget: Budget) -> Seen
                 written.ending = Ending::Done(Outcome::Read);
                 written.revision_id = policy.revision_id;
                 written.policy = Some(Fill::of(Some(&policy.document)));
-                return Seen { written, document: Some(policy.document), no_policy: false };
+                return Seen { written, document: Some(policy.document), no_policy: false, missing: false };
             }
             Err(Failure::Final(code)) => {
                 written.ending = Ending::Not(code);
-                return Seen { written, document: None, no_policy: answer.hint == Some(Hint::NoPolicy) };
+                let says = |hint| answer.hint == Some(hint);
+                let (no_policy, missing) = (says(Hint::NoPolicy), says(Hint::NoLayerVersion));
+                return Seen { written, document: None, no_policy, missing };
             }
             Err(Failure::Throttled(after)) => (Code::Throttled, after),
             Err(_) => (Code::Unavailable, None),
@@ -44,5 +48,5 @@ pub(crate) async fn read(client: &Client, given: &Given, budget: Budget) -> Seen
             break;
         }
     }
-    Seen { written, document: None, no_policy: false }
+    Seen { written, document: None, no_policy: false, missing: false }
 }

@@ -40,6 +40,7 @@ const FIELDS: [&str; 42] = [
     "requestId",
     "requester",
     "retryable",
+    "sweptTo",
     "revisionId",
     "rule",
     "rules",

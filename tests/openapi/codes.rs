@@ -28,9 +28,10 @@ fn rows(response: &Value) -> Vec<Row> {
     groups.iter().flat_map(of).collect()
 }
 
-/// The codes that the HTTP door can answer with: that an end has not come is told to a schedule alone.
+/// The codes that the HTTP door can answer with: that an end has not come, and what a sweep has missed, is told to a
+/// schedule alone.
 fn of_the_door() -> impl Iterator<Item = &'static Code> {
-    Code::ALL.iter().filter(|code| **code != Code::NotDue)
+    Code::ALL.iter().filter(|code| ![Code::NotDue, Code::SweepIncomplete].contains(code))
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub(crate) const QUICK: Timing = Timing {
     pause: Duration::from_millis(1),
     propagation: Duration::from_millis(5),
     settle: Duration::from_millis(5),
+    pace: Duration::ZERO,
 };
 
 /// The same for tests that wait until a call is given up.

@@ -92,6 +92,15 @@ impl Deployment {
         self.resources().remove(name).unwrap_or_else(|| panic!("{name} is made"))["Properties"].take()
     }
 
+    /// Why these parameters are refused before anything is made.
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        let rules = members(&self.template["Rules"]).map(|(_, rule)| rule);
+        let applies = |rule: &&Value| rule.get("RuleCondition").is_none_or(|condition| self.holds(condition));
+        let assertions = rules.filter(applies).flat_map(|rule| rule["Assertions"].as_array().expect("assertions"));
+        let broken = assertions.filter(|assertion| !self.holds(&assertion["Assert"]));
+        broken.map(|assertion| assertion["AssertDescription"].as_str().expect("a text").to_owned()).collect()
+    }
+
     /// A value without its functions; `None` stands for `AWS::NoValue`.
     fn resolved(&self, value: &Value) -> Option<Value> {
         match value {
@@ -173,6 +182,10 @@ impl Deployment {
                 self.holds(named)
             }
             "Fn::Equals" => self.resolved(&argument[0]) == self.resolved(&argument[1]),
+            "Fn::Contains" => {
+                let list = self.resolved(&argument[0]).expect("a list");
+                list.as_array().expect("a list").contains(&self.resolved(&argument[1]).expect("a text"))
+            }
             "Fn::Not" => !self.holds(&argument[0]),
             "Fn::And" => all().all(|one| self.holds(one)),
             "Fn::Or" => all().any(|one| self.holds(one)),

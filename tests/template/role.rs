@@ -64,7 +64,7 @@ fn actions(statements: &[Value]) -> BTreeSet<&str> {
 }
 
 #[test]
-fn the_lambda_actions_are_exactly_six() {
+fn the_lambda_actions_are_exactly_these() {
     let of_lambda = |setting| {
         let allowed = statements(setting, "Allow");
         let actions = actions(&allowed).into_iter().map(str::to_owned);
@@ -78,7 +78,8 @@ fn the_lambda_actions_are_exactly_six() {
         "lambda:RemoveLayerVersionPermission",
         "lambda:RemovePermission",
     ];
-    assert_eq!(of_lambda(EVERYTHING), six);
+    let of_grants = |setting| of_lambda(setting).into_iter().filter(|it| !it.contains(":List")).collect::<Vec<_>>();
+    assert_eq!(of_grants(EVERYTHING), six);
     let two = ["lambda:GetPolicy", "lambda:RemovePermission"];
     assert_eq!(of_lambda(NOTHING), two, "without principals nothing can be granted");
 }
@@ -113,6 +114,9 @@ fn nothing_is_allowed_that_the_broker_does_not_need() {
             "scheduler:CreateSchedule scheduler:GetSchedule",
             json!("arn:aws:scheduler:us-east-1:123456789012:schedule/broker/*"),
         ),
+        // AWS knows no resource of these three.
+        ("lambda:ListFunctions lambda:ListLayers lambda:ListLayerVersions", json!("*")),
+        ("lambda:ListAliases lambda:ListVersionsByFunction", json!(format!("{OWN}:function:partner-*"))),
         ("iam:PassRole", json!("<ScheduleRole.Arn>")),
     ];
     let allowed = statements(EVERYTHING, "Allow");
@@ -136,7 +140,10 @@ fn nothing_is_allowed_that_the_broker_does_not_need() {
 #[test]
 fn no_allow_reaches_everything() {
     for setting in settings() {
-        for statement in statements(&setting, "Allow").into_iter().filter(|it| it["Sid"] != "SendTraces") {
+        for statement in statements(&setting, "Allow")
+            .into_iter()
+            .filter(|it| !["SendTraces", "FindWhatToSweep"].map(Value::from).contains(&it["Sid"]))
+        {
             for resource in texts(&statement["Resource"]) {
                 assert_ne!(resource, "*", "{statement}");
                 let services = [":events:", ":scheduler:", ":appconfig:"];
@@ -272,6 +279,21 @@ fn everything_else_is_denied() {
         // Without a principal there is no Allow for it, which denies it as well.
         needed.insert("lambda:AddPermission");
         assert_eq!(texts(&rest["NotAction"]).into_iter().collect::<BTreeSet<_>>(), needed, "{setting:?}");
+    }
+}
+
+/// Lists are for the sweep, so nobody else may read them: without timed grants, and without layers those of layers.
+#[test]
+fn what_is_there_is_listed_for_the_sweep_alone() {
+    for setting in settings() {
+        let (timed, layers) = (setting.contains(&("TimedGrants", "true")), setting.contains(&("LayerGrants", "true")));
+        let allowed = statements(&setting, "Allow");
+        let lists = actions(&allowed).into_iter().filter(|action| action.contains(":List")).collect::<Vec<_>>();
+        let of_functions = ["lambda:ListAliases", "lambda:ListFunctions", "lambda:ListVersionsByFunction"];
+        let mut wanted = if timed { of_functions.to_vec() } else { Vec::new() };
+        wanted.extend(["lambda:ListLayerVersions", "lambda:ListLayers"].iter().filter(|_| timed && layers));
+        wanted.sort_unstable();
+        assert_eq!(lists, wanted, "{setting:?}");
     }
 }
 

@@ -141,7 +141,7 @@ const MAX_ITEMS: Rule = free("MaxItems", Place::Query, Kind::Long);
 
 const LIST_FUNCTIONS: &[Rule] =
     &[MARKER, MAX_ITEMS, Rule { values: &["ALL"], ..free("FunctionVersion", Place::Query, Kind::Text) }];
-const LIST_ALIASES: &[Rule] = &[FUNCTION_LABEL, MARKER, MAX_ITEMS];
+const LIST_OF_FUNCTION: &[Rule] = &[FUNCTION_LABEL, MARKER, MAX_ITEMS];
 const LIST_LAYERS: &[Rule] = &[MARKER, MAX_ITEMS];
 const LIST_LAYER_VERSIONS: &[Rule] = &[LAYER_LABEL, MARKER, MAX_ITEMS];
 
@@ -185,7 +185,7 @@ pub(super) fn rules(operation: Operation) -> &'static [Rule] {
         // Its members are no texts, and are looked at where events are put.
         Operation::PutEvents => &[],
         Operation::ListFunctions => LIST_FUNCTIONS,
-        Operation::ListAliases => LIST_ALIASES,
+        Operation::ListAliases | Operation::ListVersionsByFunction => LIST_OF_FUNCTION,
         Operation::ListLayers => LIST_LAYERS,
         Operation::ListLayerVersions => LIST_LAYER_VERSIONS,
         Operation::PublishLayerVersion => PUBLISH_LAYER_VERSION,

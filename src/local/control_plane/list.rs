@@ -1,4 +1,5 @@
-//! ListFunctions, ListAliases, ListLayers and ListLayerVersions: what can have a policy, a page at a time.
+//! ListFunctions, ListAliases, ListVersionsByFunction, ListLayers and ListLayerVersions: what can have a policy, a page
+//! at a time.
 //! Guarantees that the pages of one list, read one after the other, name everything once.
 //! Of each entry only what says where its policy is: names, ARNs and versions.
 
@@ -9,7 +10,7 @@ use super::function::Named;
 use super::layer;
 use super::request::Request;
 use super::state::Outcome;
-use super::world::World;
+use super::world::{Function, World};
 
 /// AWS answers at most 50 entries at once, whatever is asked for (API reference, ListFunctions and ListLayers).
 const MOST_ENTRIES: usize = 50;
@@ -29,12 +30,26 @@ pub(super) fn functions(world: &World, request: &Request) -> Result<Outcome, Aws
     page("Functions", entries, request)
 }
 
-pub(super) fn aliases(world: &World, request: &Request) -> Result<Outcome, AwsError> {
+fn named<'w>(world: &'w World, request: &Request) -> Result<(String, &'w Function), AwsError> {
     let name = Named::of(request)?.name;
-    let function = world
-        .functions
-        .get(&name)
-        .ok_or_else(|| AwsError::not_found(format!("Function not found: {}", world.function_arn(&name, None))))?;
+    let missing = || AwsError::not_found(format!("Function not found: {}", world.function_arn(&name, None)));
+    let function = world.functions.get(&name).ok_or_else(missing)?;
+    Ok((name, function))
+}
+
+/// `$LATEST` comes first, as AWS lists it.
+pub(super) fn versions(world: &World, request: &Request) -> Result<Outcome, AwsError> {
+    let (name, function) = named(world, request)?;
+    let versions = std::iter::once("$LATEST".to_owned()).chain(function.versions.iter().map(u64::to_string));
+    let entries = versions.map(|version| {
+        let arn = world.function_arn(&name, Some(&version));
+        json!({ "FunctionName": name, "FunctionArn": arn, "Version": version })
+    });
+    page("Versions", entries, request)
+}
+
+pub(super) fn aliases(world: &World, request: &Request) -> Result<Outcome, AwsError> {
+    let (name, function) = named(world, request)?;
     let entries = function.aliases.iter().map(|(alias, to)| {
         json!({ "AliasArn": world.function_arn(&name, Some(alias)), "Name": alias, "FunctionVersion": to.version })
     });

@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::answer::{AwsError, ErrorName};
 
-/// The operations that the control plane knows: the six resource-policy operations, the four that list what can have
+/// The operations that the control plane knows: the six resource-policy operations, the five that list what can have
 /// a policy, the two of layer versions, and what goes with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
@@ -28,6 +28,8 @@ pub enum Operation {
     ListFunctions,
     /// Lists the aliases of a function.
     ListAliases,
+    /// Lists the published versions of a function.
+    ListVersionsByFunction,
     /// Lists layers.
     ListLayers,
     /// Lists the versions of a layer.
@@ -57,6 +59,7 @@ impl Operation {
             Self::PutEvents => "PutEvents",
             Self::ListFunctions => "ListFunctions",
             Self::ListAliases => "ListAliases",
+            Self::ListVersionsByFunction => "ListVersionsByFunction",
             Self::ListLayers => "ListLayers",
             Self::ListLayerVersions => "ListLayerVersions",
             Self::PublishLayerVersion => "PublishLayerVersion",
@@ -133,6 +136,9 @@ impl<'a> Route<'a> {
             }
             ["", "2015-03-31", "functions", name, "aliases"] => {
                 Self::list(method, Operation::ListAliases, vec![("FunctionName", *name)])
+            }
+            ["", "2015-03-31", "functions", name, "versions"] => {
+                Self::list(method, Operation::ListVersionsByFunction, vec![("FunctionName", *name)])
             }
             ["", "2018-10-31", "layers"] => Self::list(method, Operation::ListLayers, Vec::new()),
             ["", "2018-10-31", "layers", name, "versions"] => {

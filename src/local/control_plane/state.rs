@@ -62,6 +62,7 @@ pub(super) fn outcome(world: &World, request: &Request) -> Outcome {
         Operation::PutEvents => Err(unknown_operation()),
         Operation::ListFunctions => list::functions(world, request),
         Operation::ListAliases => list::aliases(world, request),
+        Operation::ListVersionsByFunction => list::versions(world, request),
         Operation::ListLayers => list::layers(world, request),
         Operation::ListLayerVersions => list::layer_versions(world, request),
         Operation::PublishLayerVersion => layer_version::publish(world, request),

@@ -38,6 +38,13 @@ impl<W: Write> Show<W> {
             let label = if text(part, "outcome") == "would_grant" { "stores" } else { "stands" };
             self.page.labelled(label, Ink::Plain, &plain(statement))?;
         }
+        let grants = list("grants");
+        let refused = grants.iter().filter(|part| part.get("code").is_some());
+        let refused = refused.map(|part| match part.get("statementId") {
+            Some(sid) => format!("{}: {}", plain(sid), text(part, "code")),
+            None => text(part, "code"),
+        });
+        self.page.list("refused", Ink::Yellow, &refused.collect::<Vec<_>>())?;
         if let Some(policy) = document.get("policy") {
             self.policy(policy)?;
         }

@@ -7,13 +7,13 @@ use crate::life::{LAYER, holding, stored};
 use crate::support::{Door, Scene, grant, string};
 use permission_broker::local::control_plane::{ErrorName, Fault, Operation};
 
-fn sweep(targets: Value) -> Value {
+pub(super) fn sweep(targets: Value) -> Value {
     json!({ "operation": "Sweep", "parameters": { "Targets": targets } })
 }
 
 /// A scene with timed grants on a function that the allowlist names by a prefix, on one that it names in full, on an
 /// alias and on a layer version, all of whose schedules are gone.
-async fn without_schedules() -> Scene {
+pub(super) async fn without_schedules() -> Scene {
     let scene = Scene::new().await;
     for request in [
         timed(json!({})),
@@ -32,7 +32,7 @@ async fn without_schedules() -> Scene {
     scene
 }
 
-fn all(scene: &Scene) -> usize {
+pub(super) fn all(scene: &Scene) -> usize {
     scene.plane.policies().iter().map(|(_, policy, _)| policy.matches("-until-").count()).sum()
 }
 
@@ -59,17 +59,6 @@ async fn a_sweep_takes_away_what_is_over_and_leaves_the_rest() {
     assert!(last["calls"].to_string().contains("read:200 x4"), "{last}");
     let reply = scene.ask(Door::Schedule, &sweep(listed)).await;
     assert_eq!(reply.outcome(), "already_revoked");
-}
-
-/// Without a list it looks where the allowlist names a function in full, and nowhere else.
-#[tokio::test]
-async fn a_sweep_without_a_list_goes_by_the_names_of_the_allowlist() {
-    let mut scene = without_schedules().await;
-    scene.now = at(SIX);
-    let request = json!({ "operation": "Sweep", "parameters": {} });
-    assert_eq!(scene.ask(Door::Schedule, &request).await.outcome(), "revoked");
-    assert!(scene.statements("arn:aws:lambda:us-east-1:123456789012:function:billing").is_empty());
-    assert_eq!(all(&scene), 3, "orders* is a prefix, and a qualifier or a version stands in no allowlist");
 }
 
 /// Only an id that this broker made for this very target says that its time has passed.
