@@ -194,8 +194,9 @@ impl Broker {
             return self.audit.not_made(case, &approved, Written::none(Code::TimedOut));
         };
         if approved.asked().is_dry_run() {
-            let written = boxed(|| policy::preview(&self.client, &approved, None, budget)).await;
-            return self.audit.not_made(case, &approved, written);
+            let rules = case.allowlist.not_allowing(approved.grant(), received.requester(), own);
+            let written = boxed(|| policy::preview(&self.client, &approved, budget, self.reads_first)).await;
+            return Ok(self.audit.not_made(case, &approved, written)?.despite(rules));
         }
         let intent = self.audit.intent(case, approved)?;
         self.make(intent, budget, self.reads_first).await
@@ -240,8 +241,9 @@ impl Broker {
             return self.audit.not_made(case, &approved, Written::none(Code::TimedOut));
         };
         if approved.asked().is_dry_run() {
+            let rules = case.allowlist.not_admitting(approved.asked().target(), received.requester(), own);
             let written = boxed(|| policy::preview_revoke(&self.client, &approved, budget)).await;
-            return self.audit.not_made(case, &approved, written);
+            return Ok(self.audit.not_made(case, &approved, written)?.despite(rules));
         }
         let intent = self.audit.intent(case, approved)?;
         let written = boxed(|| policy::remove(&self.client, &intent, budget)).await;
