@@ -313,7 +313,7 @@ impl Audit {
         Ok(Recorded { verdict: Verdict::of(case, ending) })
     }
 
-    /// Records a change that is allowed but not made: a dry run, or one for which there is no time.
+    /// Records a change that is allowed but not made: a dry run, or one for which there is no time, or no place in the policy.
     pub(crate) fn not_made<A: Asked>(
         &self,
         case: &Case<'_>,

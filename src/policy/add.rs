@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_lambda::Client;
 
 use super::call::{self, Answer, Failure, Hint};
-use super::{Budget, Ending, Fill, Met, MOST_ATTEMPTS, MOST_READS, Step, Written};
+use super::{Budget, Ending, Fill, MOST_ATTEMPTS, MOST_READS, Met, Step, Written};
 use crate::audit::Intent;
 use crate::error::Code;
 use crate::event::Door;

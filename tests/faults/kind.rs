@@ -163,9 +163,10 @@ impl Kind {
         if gives { &[false, true] } else { &[false] }
     }
 
-    /// Whether the policy is read before the first write. Behind the queue no grant does.
+    /// Whether the policy is read before the first write: always where it has to be known what stands. Behind the queue no
+    /// other grant does.
     pub(crate) fn looks_first(&self, reads_first: bool, door: Door) -> bool {
-        self.is_named || (reads_first && door != Door::Sqs)
+        self.is_named || self.takes_back.is_some() || (reads_first && door != Door::Sqs)
     }
 
     /// How many records a request of it has if nothing goes wrong.

@@ -36,7 +36,7 @@ impl<W: Write> Show<W> {
         let grants = list("grants");
         for part in if grants.is_empty() { std::slice::from_ref(&document) } else { &grants } {
             let stands = if text(part, "outcome") == "would_grant" { "stores" } else { "stands" };
-            for (label, member) in [(stands, "statement"), ("wants", "wouldStore")] {
+            for (label, member) in [(stands, "statement"), ("to store", "wouldStore")] {
                 let Some(statement) = part.get(member) else { continue };
                 self.page.labelled(label, Ink::Plain, &plain(statement))?;
             }
