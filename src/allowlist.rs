@@ -159,6 +159,21 @@ impl Allowlist {
         self.first(target_refusals(target, own), Criterion::Target, refusal, fault)
     }
 
+    /// The rules that do not allow a grant, each with the first of its conditions that fails.
+    pub(crate) fn not_allowing(&self, grant: &Grant, requester: &Requester, own: &Own) -> Vec<(Box<str>, Code)> {
+        self.refusing(|rule| rule.refusal(grant, requester, own))
+    }
+
+    /// The rules that let nobody, or not this requester, ask about a target.
+    pub(crate) fn not_admitting(&self, target: &Target, requester: &Requester, own: &Own) -> Vec<(Box<str>, Code)> {
+        self.refusing(|rule| rule.refusal_of_access(target, requester, own))
+    }
+
+    fn refusing(&self, refusal: impl Fn(&Rule) -> Option<Criterion>) -> Vec<(Box<str>, Code)> {
+        let of = |rule: &Rule| Some((rule.id.clone(), refusal(rule)?.code()));
+        self.rules.iter().filter_map(of).collect()
+    }
+
     /// The first rule that has nothing against it, if no standing refusal has.
     fn first(
         &self,

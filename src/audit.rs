@@ -139,13 +139,23 @@ pub(crate) struct Part {
     /// Where it is, if not where the request says.
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_store: Option<Box<RawValue>>,
 }
 
 impl Part {
     /// A grant that the allowlist does not allow.
     pub(crate) fn refused(statement_id: Option<&str>, code: Code) -> Self {
         let (outcome, statement_id) = (code.kind().outcome().as_str(), statement_id.map(str::to_owned));
-        Self { outcome, code: Some(code.as_str()), statement_id, statement: None, fingerprint: None, resource: None }
+        Self {
+            outcome,
+            code: Some(code.as_str()),
+            statement_id,
+            statement: None,
+            fingerprint: None,
+            would_store: None,
+            resource: None,
+        }
     }
 
     /// The same on another target than the request's.
@@ -161,6 +171,7 @@ impl Part {
             statement: verdict.statement.clone(),
             fingerprint: verdict.fingerprint.as_ref().map(|it| it.as_str().to_owned()),
             resource: None,
+            would_store: verdict.would_store.clone(),
         }
     }
 }
@@ -186,6 +197,8 @@ pub(crate) struct Verdict {
     pub(crate) statement_id: Option<String>,
     pub(crate) statement: Option<Box<RawValue>>,
     pub(crate) fingerprint: Option<Fingerprint>,
+    /// What AWS would be asked to store, if nothing stood in the way; of a dry run.
+    pub(crate) would_store: Option<Box<RawValue>>,
     /// When the grant ends.
     pub(crate) expires_at: Option<String>,
     pub(crate) revision_id: Option<String>,
@@ -235,6 +248,21 @@ impl Recorded {
         let revision_id = second.verdict.revision_id;
         let verdict = Verdict { outcome, parts, policy, revision_id, ..self.verdict };
         Self { verdict: Verdict { statement_id: None, statement: None, fingerprint: None, ..verdict } }
+    }
+
+    /// Two dry runs of one request, as one: both are told, whatever stands in the way of either.
+    pub(crate) fn foretold_with(self, second: Self) -> Self {
+        if self.code().is_none() && second.code().is_none() {
+            return self.and(second);
+        }
+        let parts = [&self.verdict, &second.verdict].map(Part::of).into();
+        let verdict = if self.code().is_some() { self.verdict } else { second.verdict };
+        Self { verdict: Verdict { parts, ..verdict } }
+    }
+
+    /// A dry run, with the rules that do not allow it beside the one that does.
+    pub(crate) fn despite(self, rules: Vec<(Box<str>, Code)>) -> Self {
+        Self { verdict: Verdict { rules, ..self.verdict } }
     }
 
     pub(crate) fn verdict(&self) -> &Verdict {
@@ -312,7 +340,7 @@ impl Audit {
         Ok(Recorded { verdict: Verdict::of(case, ending) })
     }
 
-    /// Records a change that is allowed but not made: a dry run, or one for which there is no time.
+    /// Records a change that is allowed but not made: a dry run, or one for which there is no time, or no place in the policy.
     pub(crate) fn not_made<A: Asked>(
         &self,
         case: &Case<'_>,
@@ -354,14 +382,15 @@ impl Audit {
         let fingerprint = written.statement.as_ref().map(Statement::fingerprint);
         let line = Line::new(Record::Outcome, case).ended(ending).approved(approved).written(&written);
         self.end(case, line, fingerprint.as_ref())?;
-        let statement = match (&written.statement, case.own) {
-            (Some(statement), Some(own)) => Some(statement.shown(own)),
-            _ => None,
+        let shown = |statement: Option<&Statement>| {
+            let shown = statement.zip(case.own).map(|(statement, own)| statement.shown(own));
+            shown.filter(|shown| !case.secrets.are_in(shown.get()))
         };
-        let statement = statement.filter(|shown| !case.secrets.are_in(shown.get()));
+        let (statement, would_store) = (shown(written.statement.as_ref()), shown(written.would_store.as_ref()));
         let (revision_id, policy, blamed) = (written.revision_id, written.policy, written.blamed);
         let verdict = Verdict { unclear: written.unclear, ..Verdict::of(case, ending).approved(approved) };
-        Ok(Recorded { verdict: Verdict { statement, fingerprint, revision_id, policy, blamed, ..verdict } })
+        let verdict = Verdict { statement, would_store, fingerprint, ..verdict };
+        Ok(Recorded { verdict: Verdict { revision_id, policy, blamed, ..verdict } })
     }
 
     /// Records a read: it changes nothing, so its outcome is its one record.

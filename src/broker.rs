@@ -195,8 +195,9 @@ impl Broker {
             return self.audit.not_made(case, &approved, Written::none(Code::TimedOut));
         };
         if approved.asked().is_dry_run() {
-            let written = boxed(|| policy::preview(&self.client, &approved, None, budget)).await;
-            return self.audit.not_made(case, &approved, written);
+            let rules = case.allowlist.not_allowing(approved.grant(), received.requester(), own);
+            let written = boxed(|| policy::preview(&self.client, &approved, budget, self.reads_first)).await;
+            return Ok(self.audit.not_made(case, &approved, written)?.despite(rules));
         }
         let intent = self.audit.intent(case, approved)?;
         self.make(intent, budget, self.reads_first).await
@@ -241,8 +242,9 @@ impl Broker {
             return self.audit.not_made(case, &approved, Written::none(Code::TimedOut));
         };
         if approved.asked().is_dry_run() {
+            let rules = case.allowlist.not_admitting(approved.asked().target(), received.requester(), own);
             let written = boxed(|| policy::preview_revoke(&self.client, &approved, budget)).await;
-            return self.audit.not_made(case, &approved, written);
+            return Ok(self.audit.not_made(case, &approved, written)?.despite(rules));
         }
         let intent = self.audit.intent(case, approved)?;
         let written = boxed(|| policy::remove(&self.client, &intent, budget)).await;
@@ -267,7 +269,7 @@ impl Broker {
         };
         let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
         let given = admitted.read().given();
-        let Seen { mut written, document, no_policy } = boxed(|| policy::read(&self.client, given, budget)).await;
+        let Seen { mut written, document, no_policy, .. } = boxed(|| policy::read(&self.client, given, budget)).await;
         let statements = match &document {
             Some(text) => inventory::of(text, admitted.read(), case.allowlist, own, case.now),
             None => no_policy.then(inventory::empty),

@@ -154,7 +154,7 @@ codes! {
     Unavailable = "unavailable", Transient, 503, "AWS Lambda's API is unavailable";
     TimedOut = "timed_out", Transient, 503, "not enough time left";
     OutcomeUnknown = "outcome_unknown", Transient, 503, "the outcome could not be confirmed";
-    HalfGranted = "half_granted", Transient, 503, "one of two statements stands, and could not be taken back";
+    HalfGranted = "half_granted", Transient, 503, "one of two statements may stand, and could not be taken back";
     AllowlistUnavailable = "allowlist_unavailable", Transient, 503, "no allowlist to decide by";
     NotScheduled = "not_scheduled", Transient, 503, "the end of the grant could not be scheduled";
     NotDue = "not_due", Transient, 425, "the end of the grant has not come";

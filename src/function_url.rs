@@ -2,8 +2,11 @@
 //!
 //! Since October 2025 a URL asks for two permissions: `lambda:InvokeFunctionUrl` with the URL's auth type, and
 //! `lambda:InvokeFunction` for calls through the URL (AWS, controlling access to function URLs). Either alone
-//! opens nothing and looks as if it did. So both are decided before the first is written, and if the
-//! second fails the first is taken back. Every step has its own two records.
+//! opens nothing and looks as if it did. So both are decided, and compared with the policy, before the first is
+//! written, and if the second fails the first is taken back. Every step has its own two records.
+//!
+//! The policy is read in any case: what stood there before is nobody's to take back, and after a lost answer the
+//! policy alone no longer tells whose a statement is.
 
 use tokio::time::Instant;
 
@@ -16,7 +19,7 @@ use crate::error::{Code, Fault};
 use crate::event::Received;
 use crate::grant::Grant;
 use crate::outcome::Outcome;
-use crate::policy::{self, Budget, Written};
+use crate::policy::{self, Before, Budget, Refused, Written};
 use crate::reply::Answered;
 use crate::request::Request;
 use crate::resource::Own;
@@ -48,30 +51,47 @@ impl Broker {
             return self.audit.not_made(case, &url, Written::none(Code::TimedOut));
         }
         if url.asked().is_dry_run() {
-            let first = boxed(|| policy::preview(&self.client, &url, None, budget)).await;
-            let first = self.audit.not_made(case, &url, first)?;
-            if first.code().is_some() {
-                return Ok(first);
-            }
-            let after = first.verdict().policy.as_ref();
-            let second = boxed(|| policy::preview(&self.client, &invoke, after, budget)).await;
-            return Ok(first.and(self.audit.not_made(case, &invoke, second)?));
+            let of = |grant: &Approved| case.allowlist.not_allowing(grant.grant(), received.requester(), own);
+            let mut rules = of(&url);
+            let more: Vec<_> = of(&invoke).into_iter().filter(|one| !rules.contains(one)).collect();
+            rules.extend(more);
+            return Ok(self.preview_both(case, [url, invoke], budget).await?.despite(rules));
         }
         self.grant_both(case, [url, invoke], budget, whole).await
     }
 
+    async fn preview_both(&self, case: &Case<'_>, both: [Approved; 2], budget: Budget) -> Answered {
+        let [url, invoke] = both;
+        match boxed(|| policy::preview_both(&self.client, [&url, &invoke], budget)).await {
+            Err(Refused { written, .. }) => self.audit.not_made(case, &url, written),
+            Ok([first, second]) => {
+                let first = self.audit.not_made(case, &url, first)?;
+                Ok(first.foretold_with(self.audit.not_made(case, &invoke, second)?))
+            }
+        }
+    }
+
     async fn grant_both(&self, case: &Case<'_>, both: [Approved; 2], budget: Budget, whole: Budget) -> Answered {
         let [url, invoke] = both;
-        let [undo_url, undo_invoke] = [url.taken_back(), invoke.taken_back()];
-        let first = self.make(self.audit.intent(case, url)?, budget, self.reads_first).await?;
+        let [first, second] = match boxed(|| policy::meet_both(&self.client, [&url, &invoke], budget)).await {
+            Ok(both) => both,
+            Err(Refused { second, written }) => {
+                return self.audit.not_made(case, if second { &invoke } else { &url }, written);
+            }
+        };
         // What stood there before this request is not its own to take away.
-        let undo_url = made(&first).then(|| undo_url.naming(first.verdict().fingerprint.as_ref()));
+        let undo_url = (!first.stands()).then(|| url.taken_back());
+        let undo_invoke = (!second.stands()).then(|| invoke.taken_back());
+        let first = Before::Seen(Box::new(first));
+        let first = self.make_after(self.audit.intent(case, url)?, budget, first).await?;
+        let undo_url = undo_url.filter(|_| may_stand(&first));
+        let undo_url = undo_url.map(|undo| undo.naming(first.verdict().fingerprint.as_ref()));
         if first.code().is_some() {
             return self.unless_left(case, first, [undo_url, None], whole).await;
         }
         let second = match self.audit.intent(case, invoke) {
             // From here on the second statement stands, or its absence is on record.
-            Ok(intent) => self.make(intent, budget, self.reads_first).await?,
+            Ok(intent) => self.make_after(intent, budget, Before::Seen(Box::new(second))).await?,
             Err(unrecorded) => {
                 let _ = self.take_back(case, [undo_url, None], whole).await;
                 return Err(unrecorded);
@@ -80,10 +100,8 @@ impl Broker {
         if second.code().is_none() {
             return Ok(first.and(second));
         }
-        // Of a write that nobody has seen the statement may still stand; one that stood there before is not ours.
-        let unseen = second.code() == Some(Code::OutcomeUnknown) && second.verdict().unclear;
-        let stands = made(&second) || unseen;
-        let undo_invoke = stands.then(|| undo_invoke.naming(second.verdict().fingerprint.as_ref()));
+        let undo_invoke = undo_invoke.filter(|_| may_stand(&second));
+        let undo_invoke = undo_invoke.map(|undo| undo.naming(second.verdict().fingerprint.as_ref()));
         self.unless_left(case, second, [undo_invoke, undo_url], whole).await
     }
 
@@ -119,7 +137,8 @@ impl Broker {
     }
 }
 
-/// Whether a grant made a statement, be it another than was asked.
-fn made(grant: &Recorded) -> bool {
-    grant.outcome() == Some(Outcome::Granted) || grant.code() == Some(Code::StatementDiffers)
+/// Whether a statement may stand that a grant made: as it was asked, as another, or without anybody having seen it.
+fn may_stand(grant: &Recorded) -> bool {
+    let unseen = grant.code() == Some(Code::OutcomeUnknown) && grant.verdict().unclear;
+    unseen || grant.outcome() == Some(Outcome::Granted) || grant.code() == Some(Code::StatementDiffers)
 }

@@ -24,6 +24,7 @@
 //! promised is that AWS keeps a write which it has confirmed. A revoke goes by the same rules.
 
 mod add;
+mod both;
 mod budget;
 mod call;
 mod fill;
@@ -37,7 +38,8 @@ use crate::error::Code;
 use crate::outcome::Outcome;
 use crate::secret::Secrets;
 use crate::statement::Statement;
-pub(crate) use add::add;
+pub(crate) use add::{Before, add};
+pub(crate) use both::{Met, Refused, meet_both, preview_both};
 pub use budget::{Budget, Timing};
 pub(crate) use call::{Answer, Failure, StatusKept, answer, shown, word};
 pub(crate) use fill::Fill;
@@ -84,6 +86,8 @@ pub(crate) struct Written {
     pub(crate) revision_id: Option<String>,
     /// The statement that stands under the id, or that was taken away, if known.
     pub(crate) statement: Option<Statement>,
+    /// What AWS would be asked to store, if nothing stood in the way; of a dry run.
+    pub(crate) would_store: Option<Statement>,
     /// Whether the ending was confirmed by reading the policy, not by AWS's answer to the write alone.
     pub(crate) confirmed_by_read: bool,
     /// Whether a write of ours may have been carried out without anybody having seen it.
@@ -138,6 +142,7 @@ impl Written {
             aws_code: None,
             revision_id: None,
             statement: None,
+            would_store: None,
             confirmed_by_read: false,
             unclear: false,
             differs: false,

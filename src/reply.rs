@@ -72,6 +72,8 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     fingerprint: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    would_store: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision_id: Option<&'a str>,
@@ -253,6 +255,7 @@ fn document(answered: &Answered, request_id: &str) -> Box<RawValue> {
         statement_id: verdict.statement_id.as_deref(),
         statement: verdict.statement.as_deref(),
         fingerprint: verdict.fingerprint.as_ref().map(Fingerprint::as_str),
+        would_store: verdict.would_store.as_deref(),
         expires_at: verdict.expires_at.as_deref(),
         revision_id: verdict.revision_id.as_deref(),
         rule: verdict.rule.as_deref(),

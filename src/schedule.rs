@@ -30,7 +30,7 @@ use crate::broker::Broker;
 use crate::error::Code;
 use crate::expiry::{Expiry, Moment};
 use crate::grant::Fingerprint;
-use crate::policy::{Answer, Budget, Failure, MOST_ATTEMPTS, Written, answer};
+use crate::policy::{Answer, Before, Budget, Failure, MOST_ATTEMPTS, Written, answer};
 use crate::reply::Answered;
 use crate::resource::Own;
 use crate::statement::Statement;
@@ -281,7 +281,12 @@ impl<'a> Bounded<'a> {
 
 impl Broker {
     /// Makes one grant, its end first.
-    pub(crate) async fn make(&self, intent: Intent<'_>, budget: Budget, reads_first: bool) -> Answered {
+    pub(crate) fn make(&self, intent: Intent<'_>, budget: Budget, reads_first: bool) -> impl Future<Output = Answered> {
+        self.make_after(intent, budget, if reads_first { Before::Policy } else { Before::Nothing })
+    }
+
+    /// The same, with what is looked at before it, or was.
+    pub(crate) async fn make_after(&self, intent: Intent<'_>, budget: Budget, before: Before) -> Answered {
         let bounded = match intent.approved().asked().expiry().copied() {
             None => Bounded { intent, calls: Vec::new() },
             Some(expiry) => match boxed(|| self.bound(intent, expiry, budget)).await {
@@ -289,7 +294,7 @@ impl Broker {
                 Err(answered) => return answered,
             },
         };
-        let written = boxed(|| crate::policy::add(&self.client, &bounded, budget, reads_first)).await;
+        let written = boxed(|| crate::policy::add(&self.client, &bounded, budget, before)).await;
         bounded.outcome(written)
     }
 

@@ -13,8 +13,8 @@ use crate::support::process::{SIGNED, Served, broker, http, scratch, written};
 use crate::support::{event_files, json, path, string, text};
 
 const SUMMARY: &str = "61 events, 68 requests\n  \
-     27 granted, 3 already_granted, 2 would_grant, 2 revoked, 3 already_revoked, 2 read, 1 described,\n    \
-     14 denied, 9 rejected, 2 conflict, 3 failed\n";
+     27 granted, 3 already_granted, 1 would_grant, 2 revoked, 3 already_revoked, 2 read, 1 described,\n    \
+     14 denied, 9 rejected, 2 conflict, 4 failed\n";
 
 #[test]
 fn without_a_command_every_example_is_played() {
@@ -96,7 +96,17 @@ fn a_refusal_is_shown_with_its_sentence() {
 #[test]
 fn a_request_is_explained_to_a_person() {
     let account = "events/direct-grant-account.json";
-    let cases: [(&[&str], &[&str]); 10] = [
+    let crowded = scratch("cli-crowded.json");
+    let arn = "arn:aws:lambda:us-east-1:123456789012:function:orders:live";
+    let filler = format!(
+        r#"{{"Sid":"filler","Effect":"Deny","Principal":"*","Action":"{}","Resource":"{arn}"}}"#,
+        "x".repeat(20_200)
+    );
+    let mut world = json(&text("src/local/world.json"));
+    world["policies"] = json(&format!(r#"{{"{arn}":{{"statements":[{filler}]}}}}"#));
+    std::fs::write(&crowded, world.to_string()).unwrap();
+    let crowded = crowded.to_str().unwrap();
+    let cases: [(&[&str], &[&str]); 12] = [
         (&["events/eventbridge-carry-layer-forward.json"], &["wants    CarryLayerForward of layer:tracing:2\n"]),
         (&["events/schedule-sweep.json"], &["outcome  already_revoked"]),
         (
@@ -116,7 +126,10 @@ fn a_request_is_explained_to_a_person() {
             &["events/http-api-iam-dry-run-conflict.json", "--after", account],
             &[
                 "from     api-gateway  arn:aws:iam::123456789012:user/ci\n",
-                "outcome  conflict by rule partner: another statement stands under this id\n  stands   {",
+                "outcome  conflict by rule partner: another statement stands under this id\n",
+                "  stands   {\"Action\":\"lambda:InvokeFunction\",\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::210987654321:root\"}",
+                "  to store {\"Action\":\"lambda:InvokeFunction\",\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"}",
+                "policy   253 of 20480 bytes, 453 with it\n",
             ],
         ),
         (
@@ -134,6 +147,11 @@ fn a_request_is_explained_to_a_person() {
         (
             &["events/http-api-iam-grant-function-url.json"],
             &["outcome  would_grant by", "partner-page\"}\n  stores   ", "partner-page-invoke\"}\n  policy   0 -> "],
+        ),
+        (&["events/direct-revoke-role-arn.json"], &["outcome  already_revoked by rule partner\n"]),
+        (
+            &[account, "--world", crowded],
+            &["outcome  failed by rule partner: the policy is full\n", "to store {", " of 20480 bytes, nearly full, "],
         ),
         (&["events/sqs-batch-mixed.json"], &["outcome  would_grant", "outcome  rejected: ", "outcome  denied: "]),
         (&["Cargo.toml"], &["outcome  rejected: the event is one JSON value"]),

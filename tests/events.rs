@@ -135,7 +135,7 @@ const TABLE: &[Row] = &[
     direct("direct-denied-layer-public.json", &[asked(DIRECT, LAYER, "denied", &["public_grant"])]),
     direct("direct-denied-public-url.json", &[asked(DIRECT, FUNCTION, "denied", &["public_grant"])]),
     direct("direct-denied-revoke.json", &[asked(DIRECT, Some("RemovePermission"), "denied", &["target_not_allowed"])]),
-    direct("direct-dry-run-layer-revision.json", &[asked(DIRECT, LAYER, "would_grant", &[])]),
+    direct("direct-dry-run-layer-revision.json", &[dry(asked(DIRECT, LAYER, "failed", &["revision_changed"]))]),
     direct("direct-failed-revision-changed.json", &[asked(DIRECT, FUNCTION, "failed", &["revision_changed"])]),
     direct("direct-failed-target-not-found.json", &[asked(DIRECT, FUNCTION, "failed", &["target_not_found"])]),
     direct("direct-grant-account.json", &[asked(DIRECT, FUNCTION, "granted", &[])]),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_lambda::Client;
 
 use super::call::{self, Answer, Failure, Hint};
-use super::{Budget, Ending, Fill, MOST_ATTEMPTS, MOST_READS, Step, Written};
+use super::{Budget, Ending, Fill, MOST_ATTEMPTS, MOST_READS, Met, Step, Written};
 use crate::audit::Intent;
 use crate::error::Code;
 use crate::event::Door;
@@ -16,16 +16,23 @@ use crate::statement::{Found, Statement, dead_principals, find};
 
 /// Adds the statement that an intent stands for.
 ///
-/// With `reads_first` the policy is read before anything is sent: a grant that is there already, that
+/// Where the policy is looked at before anything is sent, a grant that is there already, that
 /// stands in the way or that does not fit is told without a write. Behind the queue that is a second read, and
-/// halves what AWS's limit of reads lets through.
-pub(crate) async fn add(client: &Client, bounded: &Bounded<'_>, budget: Budget, reads_first: bool) -> Written {
+/// halves what AWS's limit of reads lets through; what was seen there without settling proves no grant.
+pub(crate) async fn add(client: &Client, bounded: &Bounded<'_>, budget: Budget, before: Before) -> Written {
     let intent = bounded.intent();
     let expected = Statement::expected(intent.approved());
     let company = intent.door() == Some(Door::Sqs);
     let mut attempt =
         Attempt { client, intent, budget, expected, company, unconfirmed: false, written: Written::new() };
-    let first = if reads_first { attempt.read_first().await } else { None };
+    let first = match before {
+        Before::Nothing => None,
+        Before::Policy => attempt.read_first().await,
+        Before::Seen(met) => {
+            attempt.written = met.written;
+            met.ending.filter(|_| !attempt.company)
+        }
+    };
     let ending = match first {
         Some(ending) => ending,
         None => attempt.run().await,
@@ -41,6 +48,16 @@ pub(crate) async fn add(client: &Client, bounded: &Bounded<'_>, budget: Budget, 
         written.policy = written.policy.map(Fill::before);
     }
     Written { ending, unclear: attempt.unconfirmed, ..written }
+}
+
+/// What is looked at before the first write.
+pub(crate) enum Before {
+    /// Nothing: AWS's answer tells.
+    Nothing,
+    /// The policy.
+    Policy,
+    /// The policy was seen already.
+    Seen(Box<Met>),
 }
 
 /// Whether an ending says what stands under the statement id, so that nothing is open.

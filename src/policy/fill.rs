@@ -28,6 +28,9 @@ pub(crate) struct Fill {
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes_before: Option<usize>,
     bytes: usize,
+    /// What it would have with the statement that something stands in the way of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_with: Option<usize>,
     limit: usize,
     left: usize,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -69,6 +72,11 @@ impl Fill {
         }
     }
 
+    /// The policy as it is, and the size it would have with what cannot be added.
+    pub(super) fn wanting(self, bytes_with: usize) -> Self {
+        Self { bytes_with: Some(bytes_with), ..self }
+    }
+
     /// The size before one change and after another that followed it.
     pub(crate) fn since(self, first: Option<&Self>) -> Self {
         Self { bytes_before: first.and_then(|first| first.bytes_before).or(self.bytes_before), ..self }
@@ -107,7 +115,8 @@ impl Fill {
 
     fn new(bytes_before: Option<usize>, bytes: usize) -> Self {
         let left = MOST_BYTES.saturating_sub(bytes);
-        Self { bytes_before, bytes, limit: MOST_BYTES, left, nearly_full: bytes >= NEARLY_FULL, advice: Vec::new() }
+        let nearly_full = bytes >= NEARLY_FULL;
+        Self { bytes_before, bytes, bytes_with: None, limit: MOST_BYTES, left, nearly_full, advice: Vec::new() }
     }
 
     fn with_advice(self, document: Option<&str>) -> Self {

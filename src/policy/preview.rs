@@ -2,39 +2,27 @@
 
 use aws_sdk_lambda::Client;
 
-use super::{Budget, Ending, Fill, Seen, Written, read};
+use super::{Budget, Ending, Fill, Met, Seen, Written, read};
 use crate::allowlist::Approved;
-use crate::asked::Asked;
+use crate::asked::{Asked, Given};
 use crate::error::Code;
 use crate::grant::RevisionId;
 use crate::outcome::Outcome;
 use crate::revoke::Revoke;
-use crate::statement::{Found, Statement, find};
+use crate::statement::{Found, Statement, dead_principals, find};
 
-/// What a grant would meet, in the policy as it is or as another grant of the same request would leave it.
-pub(crate) async fn preview(client: &Client, approved: &Approved, after: Option<&Fill>, budget: Budget) -> Written {
-    let expected = Statement::expected(approved);
-    let fill = |document: Option<&str>| after.cloned().unwrap_or_else(|| Fill::of(document));
-    let Seen { written, document, .. } = read(client, approved.grant().given(), budget).await;
-    let free = Ending::Done(Outcome::WouldGrant);
-    match (written.ending(), document) {
-        (Ok(_), Some(document)) => {
-            let mut written = written;
-            let ending = written.meets(&expected, fill(Some(&document)), Some(&document));
-            let ending = ending.or_else(|| another_revision(approved.asked(), written.revision_id.as_deref()));
-            if let Some(Ending::Not(_)) = ending {
-                written.policy = written.policy.map(Fill::before);
-            }
-            Written { ending: ending.unwrap_or(free), statement: written.statement.or(Some(expected)), ..written }
-        }
-        // AWS shows no policy of a target that has none, nor of one that is not there.
-        (Err(Code::TargetNotFound), _) => {
-            let mut written = Written { aws_code: None, ..written };
-            let ending = written.meets(&expected, fill(None), None).unwrap_or(free);
-            Written { ending, statement: Some(expected), ..written }
-        }
-        _ => written,
+/// What a grant would meet. What AWS shows of a policy decides, and where it shows none, that the target is there: of a
+/// function AWS tells nobody but who changes it whether it is.
+pub(crate) async fn preview(client: &Client, approved: &Approved, budget: Budget, reads_first: bool) -> Written {
+    let given = approved.grant().given();
+    let seen = read(client, given, budget).await;
+    if !seen.tells_what_stands(given) {
+        return seen.written;
     }
+    let Seen { written, document, .. } = seen;
+    let document = document.as_deref();
+    let written = Written { aws_code: None, ..written };
+    Met::of(approved, Fill::of(document), document, written).foretold(approved, document, reads_first)
 }
 
 /// What a grant would meet in a policy that was read before.
@@ -50,8 +38,16 @@ pub(crate) fn foreseen(approved: &Approved, before: Fill, document: &str) -> Wri
 
 /// What a revoke would meet.
 pub(crate) async fn preview_revoke(client: &Client, approved: &Approved<Revoke>, budget: Budget) -> Written {
-    let Seen { mut written, document, .. } = read(client, approved.asked().given(), budget).await;
-    let Some(document) = document else { return written };
+    let given = approved.asked().given();
+    let seen = read(client, given, budget).await;
+    if !seen.tells_what_stands(given) {
+        return seen.written;
+    }
+    let Seen { mut written, document, .. } = seen;
+    let Some(document) = document else {
+        // Without a policy nothing stands, and AWS says so before it looks at a revision.
+        return Written { ending: Ending::Done(Outcome::AlreadyRevoked), aws_code: None, ..written };
+    };
     let named = approved.asked().fingerprint();
     written.policy = Some(Fill::of(Some(&document)));
     written.ending = match find(&document, approved.statement_id().as_str()) {
@@ -71,6 +67,43 @@ pub(crate) async fn preview_revoke(client: &Client, approved: &Approved<Revoke>,
         written.ending = ending;
     }
     written
+}
+
+impl Seen {
+    /// Whether it says what stands on the target: its policy, or that it has none. Of a layer version that is not there AWS
+    /// says so; a function that is not there looks like one without a policy.
+    fn tells_what_stands(&self, given: &Given) -> bool {
+        let none = matches!(self.written.ending(), Err(Code::TargetNotFound));
+        self.document.is_some() || (none && (self.no_policy || matches!(given, Given::Function { .. })))
+    }
+}
+
+impl Met {
+    /// What a dry run says of it: what the real run would come to, by the broker's own look and then by AWS's checks in
+    /// their order, the revision, the principals of the policy, its size.
+    pub(super) fn foretold(self, approved: &Approved, document: Option<&str>, reads_first: bool) -> Written {
+        let Self { mut written, ending, expected, bytes_with } = self;
+        let blamed = document.map(dead_principals).unwrap_or_default();
+        let revision = another_revision(approved.asked(), written.revision_id.as_deref());
+        let by_aws = revision.or((!blamed.is_empty()).then_some(Ending::Not(Code::DeadPrincipal)));
+        let ending = match ending {
+            None => by_aws,
+            // Who does not read the policy first hears of its size from AWS, and last.
+            Some(Ending::Not(Code::PolicyFull)) if !reads_first => by_aws.or(Some(Ending::Not(Code::PolicyFull))),
+            ending => ending,
+        };
+        if let Some(Ending::Not(Code::DeadPrincipal)) = ending {
+            written.blamed = blamed;
+        }
+        match ending {
+            None => Written { ending: Ending::Done(Outcome::WouldGrant), statement: Some(expected), ..written },
+            Some(ending @ Ending::Done(_)) => Written { ending, ..written },
+            Some(ending) => {
+                let policy = Some(Fill::of(document).wanting(bytes_with));
+                Written { ending, policy, would_store: Some(expected), ..written }
+            }
+        }
+    }
 }
 
 /// The ending of a change that names another revision than the policy has.

@@ -230,8 +230,6 @@ impl Event {
             }
             if !open {
                 assert_eq!(stands, *recorded, "{word}, and the records of {id} are wrong: {records:?}");
-                // What is seen after a lost answer may have stood there before: nobody can say whose it is, and
-                // `GrantFunctionUrl` takes it for its own (README, "Not promised").
                 if !is_success(word) && !leaves_it_open(word) && !given_up {
                     assert_eq!(stands, *found, "{word}, but {id} is not as it was: {records:?}");
                 }

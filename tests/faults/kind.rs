@@ -163,9 +163,9 @@ impl Kind {
         if gives { &[false, true] } else { &[false] }
     }
 
-    /// Whether the policy is read before the first write.
+    /// Whether the policy is read before the first write: always where it has to be known what stands.
     pub(crate) fn looks_first(&self, reads_first: bool) -> bool {
-        self.is_named || reads_first
+        self.is_named || self.takes_back.is_some() || reads_first
     }
 
     /// How many records a request of it has if nothing goes wrong.

@@ -1,10 +1,13 @@
 //! A dry run answers what the real request comes to, byte for byte, and changes nothing.
 
-use permission_broker::local::stage::Stage;
+use std::collections::BTreeSet;
+
+use permission_broker::local::control_plane::ControlPlane;
+use permission_broker::local::stage::{Stage, WORLD};
 use serde_json::{Value, json};
 
-use super::{ORDERS, beside, holding, revoke, stored, word};
-use crate::support::{Door, Scene, event_files, grant, text, with};
+use super::{LAYER, ORDERS, beside, holding, layer_revoke, layer_stored, revoke, stored, word};
+use crate::support::{Door, Scene, event_files, grant, layer_grant, text, with};
 
 /// Every request in the example events, however it is wrapped.
 fn examples() -> Vec<Value> {
@@ -37,13 +40,13 @@ async fn ask(stage: &Stage, request: &Value) -> Value {
 
 /// All that two replies have in common if they say the same of one grant.
 fn gist(reply: &Value) -> Value {
-    let keep = ["code", "errors", "rules", "rule", "resource", "statementId", "statement", "fingerprint", "operation"];
+    let keep = ["code", "errors", "rule", "resource", "statementId", "statement", "fingerprint", "operation"];
     keep.iter().map(|name| (name.to_string(), reply[name].clone())).collect::<serde_json::Map<_, _>>().into()
 }
 
 #[tokio::test]
 async fn every_example_comes_to_what_its_dry_run_said() {
-    let (mut granted, mut refused) = (0, 0);
+    let (mut granted, mut refused, mut unseen) = (0, 0, BTreeSet::new());
     for request in
         examples().iter().filter(|it| it["operation"] != "GetPolicy" && it["operation"] != "GetLayerVersionPolicy")
     {
@@ -62,10 +65,11 @@ async fn every_example_comes_to_what_its_dry_run_said() {
             assert_eq!(stage.control_plane.policies(), before, "{request}");
             assert!(stage.control_plane.calls().iter().all(|call| call.method == "GET"), "{request}");
             let came = ask(&stage, &real).await;
-            // AWS shows neither whether a target without a policy is there, nor the revision of none.
-            let unseen =
-                ["target_not_found", "revision_changed"].contains(&word(&came)) || word(&told) == "target_not_found";
-            if unseen {
+            // What AWS shows to nobody: whether a function without a policy is there.
+            let resource = came["resource"].as_str().unwrap_or_default();
+            if word(&came) == "target_not_found" && resource.contains(":function:") {
+                assert!(["would_grant", "already_revoked"].contains(&word(&told)), "{request}");
+                unseen.insert(resource.rsplit_once("function:").unwrap().1.to_owned());
                 continue;
             }
             let expected = match word(&told) {
@@ -95,11 +99,15 @@ async fn every_example_comes_to_what_its_dry_run_said() {
                 assert_eq!(last["statement"], stored, "{request}");
             } else {
                 refused += 1;
-                let of = |reply: &Value| (reply["code"].clone(), reply["errors"].clone(), reply["rules"].clone());
+                let of = |reply: &Value| (reply["code"].clone(), reply["errors"].clone());
                 assert_eq!(of(&told), of(&came), "{request}");
+                // What is allowed is told in a dry run alone which rules did not allow it.
+                assert!(came["rules"].is_null() || told["rules"] == came["rules"], "{request}");
             }
         }
     }
+    // Of all examples this one alone is about a function that is not there.
+    assert_eq!(unseen, BTreeSet::from(["orders-archive".to_owned()]));
     assert!(granted >= 25 && refused >= 25, "{granted} {refused}");
 }
 
@@ -171,6 +179,154 @@ async fn a_revoke_is_told_what_it_would_take_away() {
         let scene = holding(&[(ORDERS, std::slice::from_ref(&foreign))]).await;
         assert_eq!(word(&scene.ask(Door::Direct, &dry(json!({}), more)).await.document), ending);
     }
-    // Without a policy nobody can tell whether the target is there.
-    assert_eq!(Scene::new().await.ask(Door::Direct, &dry(json!({}), json!({}))).await.code(), "target_not_found");
+    // Without a policy nothing stands.
+    let scene = Scene::new().await;
+    assert_eq!(scene.ask(Door::Direct, &dry(json!({}), json!({}))).await.outcome(), "already_revoked");
+}
+
+/// What stands before each of the requests: the name, the world, and who is deleted in it.
+fn worlds() -> Vec<(&'static str, Value, Option<&'static str>)> {
+    const GONE: &str = "arn:aws:iam::210987654321:role/gone";
+    let of = |name, orders: &[Value], layer: &[Value], gone| {
+        let all = [(ORDERS, orders), (LAYER, layer)].into_iter().filter(|(_, them)| !them.is_empty());
+        let policies = all.map(|(arn, them)| (arn.to_owned(), json!({ "statements": them })));
+        (name, json!({ "policies": policies.collect::<serde_json::Map<_, _>>() }), gone)
+    };
+    let gone = |sid: &str| stored(sid, json!({ "Principal": { "AWS": GONE } }));
+    let another = json!({ "Principal": { "AWS": "arn:aws:iam::123456789012:root" } });
+    let url = |sid| {
+        let auth_type = json!({ "StringEquals": { "lambda:FunctionUrlAuthType": "AWS_IAM" } });
+        stored(sid, json!({ "Action": "lambda:InvokeFunctionUrl", "Condition": auth_type }))
+    };
+    let full = super::budget::filled(20_400);
+    let dead_and_full = super::budget::filled(20_400 - gone("old").to_string().len() - 1);
+    let dead_and_full: Vec<Value> = dead_and_full.into_iter().chain([gone("old")]).collect();
+    vec![
+        of("nothing", &[], &[], None),
+        of("others", &[stored("other", json!({}))], &[layer_stored("other")], None),
+        of("the same", &[stored("partner", json!({}))], &[layer_stored("partner")], None),
+        of("another", &[stored("partner", another.clone())], &[with(layer_stored("partner"), another)], None),
+        of("foreign", &[stored("partner", json!({ "NotAction": "lambda:GetFunction" }))], &[], None),
+        of("half a URL", &[url("partner")], &[], None),
+        of("no half of it", &[stored("partner-invoke", json!({}))], &[], None),
+        of("dead", &[gone("old")], &[], Some(GONE)),
+        of("dead, and the same", &[gone("old"), stored("partner", json!({}))], &[], Some(GONE)),
+        of("dead itself", &[gone("partner")], &[], Some(GONE)),
+        of("full", &full, &[], None),
+        of("dead and full", &dead_and_full, &[], Some(GONE)),
+    ]
+}
+
+/// Requests of every kind, with a revision that no policy has and without.
+fn requests() -> Vec<Value> {
+    let url = json!({ "operation": "GrantFunctionUrl", "parameters": {
+        "FunctionName": "orders", "StatementId": "partner", "Principal": "210987654321", "FunctionUrlAuthType": "AWS_IAM",
+    } });
+    let mut requests = vec![url];
+    for stale in [json!({}), json!({ "RevisionId": "00000000-0000-0000-0000-000000000001" })] {
+        let stale = |changes: Value| with(changes, stale.clone());
+        requests.extend([
+            grant(stale(json!({}))),
+            grant(stale(json!({ "Qualifier": "1" }))),
+            grant(stale(json!({ "FunctionName": "reports" }))),
+            revoke(stale(json!({}))),
+            revoke(stale(json!({ "StatementId": "old" }))),
+            revoke(stale(json!({ "FunctionName": "reports" }))),
+            layer_grant(stale(json!({}))),
+            layer_grant(stale(json!({ "VersionNumber": 99 }))),
+            layer_grant(stale(json!({ "LayerName": "common-not-there" }))),
+            layer_revoke(stale(json!({}))),
+            layer_revoke(stale(json!({ "VersionNumber": 99 }))),
+        ]);
+        requests.push(beside(revoke(stale(json!({}))), json!({ "fingerprint": "0".repeat(32) })));
+        requests.push(beside(layer_revoke(stale(json!({}))), json!({ "fingerprint": "0".repeat(32) })));
+    }
+    requests
+}
+
+/// In every one of these worlds, whether the policy is read before a grant or not.
+#[tokio::test]
+async fn a_dry_run_says_what_the_real_run_comes_to() {
+    let mut endings = BTreeSet::new();
+    for (name, world, gone) in worlds() {
+        for request in requests() {
+            for reads_first in [false, true] {
+                let whole = with(serde_json::from_str(WORLD).unwrap(), world.clone());
+                let mut scene = Scene::of(ControlPlane::from_world(&whole.to_string()).unwrap()).await;
+                scene.broker.reads_first = reads_first;
+                scene.broker.allowlist = permission_broker::allowlist::Allowlist::parse(ANYTHING).unwrap().into();
+                if let Some(arn) = gone {
+                    scene.plane.delete_principal(arn);
+                }
+                let told = scene.ask(Door::Direct, &beside(request.clone(), json!({ "dryRun": true }))).await.document;
+                assert_eq!(scene.calls(), ["read"], "{name}: {request}");
+                let came = scene.ask(Door::Direct, &request).await.document;
+                let expected = word(&told).replace("would_grant", "granted").replace("would_revoke", "revoked");
+                assert_eq!(word(&came), expected, "{name}, reads first: {reads_first}: {request}");
+                assert_eq!(told["blamed"], came["blamed"], "{name}: {request}");
+                if told["statement"].is_object() && came["statement"].is_object() {
+                    assert_eq!(told["statement"], came["statement"], "{name}: {request}");
+                }
+                // What stands in the way of a grant hides neither what it is about nor its size.
+                let refused = told["code"].is_string() && request["operation"] != "GrantFunctionUrl";
+                if refused
+                    && request["operation"].as_str().unwrap().starts_with("Add")
+                    && word(&told) != "target_not_found"
+                {
+                    assert_eq!(told["wouldStore"]["Sid"], "partner", "{name}: {request}");
+                    let with = told["policy"]["bytesWith"].as_u64().unwrap();
+                    assert!(with > told["policy"]["bytes"].as_u64().unwrap(), "{name}: {request}");
+                }
+                endings.insert(word(&told).to_owned());
+            }
+        }
+    }
+    let all = [
+        "already_granted",
+        "already_revoked",
+        "dead_principal",
+        "policy_full",
+        "revision_changed",
+        "statement_conflict",
+        "target_not_found",
+        "would_grant",
+        "would_revoke",
+    ];
+    assert_eq!(endings.iter().map(String::as_str).collect::<Vec<_>>(), all);
+}
+
+const ANYTHING: &str = r#"{"accounts": ["210987654321", "123456789012"]}"#;
+
+/// Every rule that does not allow it is told beside the one that does.
+#[tokio::test]
+async fn what_is_allowed_is_told_why_other_rules_do_not_allow_it() {
+    let rules = json!([
+        { "id": "layers", "accounts": ["210987654321"], "targets": ["layer:*"] },
+        { "id": "partner", "accounts": ["210987654321"] },
+        { "id": "others", "accounts": ["123456789012"] },
+        { "id": "again", "accounts": ["210987654321"], "actions": ["lambda:InvokeFunction"] },
+    ]);
+    let mut scene = Scene::new().await;
+    scene.broker.allowlist = permission_broker::allowlist::Allowlist::parse(&rules.to_string()).unwrap().into();
+    let refusal = |rule: &str, code: &str| json!({ "rule": rule, "code": code });
+    let target = refusal("layers", "target_not_allowed");
+    let principal = refusal("others", "principal_not_allowed");
+    let url = json!({ "operation": "GrantFunctionUrl", "parameters": {
+        "FunctionName": "orders", "StatementId": "url", "Principal": "210987654321", "FunctionUrlAuthType": "AWS_IAM",
+    } });
+    for (request, rule, expected) in [
+        (grant(json!({})), "partner", vec![&target, &principal]),
+        (url, "partner", vec![&target, &principal, &refusal("again", "action_not_allowed")]),
+        (revoke(json!({})), "partner", vec![&target]),
+    ] {
+        let told = scene.ask(Door::Direct, &beside(request.clone(), json!({ "dryRun": true }))).await.document;
+        let listed = |reply: &Value| reply["rules"].as_array().cloned().unwrap_or_default();
+        assert_eq!(told["rule"], rule);
+        assert_eq!(listed(&told).len(), expected.len(), "{told}");
+        assert!(expected.iter().all(|one| listed(&told).contains(one)), "{told}");
+        let came = scene.ask(Door::Direct, &request).await.document;
+        assert_eq!((&came["rule"], listed(&came)), (&json!(rule), vec![]));
+        let records = scene.records();
+        assert!(records.iter().all(|record| record.get("rules").is_none()), "{records:?}");
+    }
 }

@@ -27,9 +27,25 @@ fn both() -> [Value; 2] {
     ]
 }
 
-/// The first call goes well, whatever comes after it.
+/// The next such call goes well, whatever comes after it.
+fn goes_well(scene: &Scene, operation: Operation) {
+    scene.plane.inject(Fault::new(FaultKind::Delay(Duration::ZERO)).on(operation));
+}
+
+/// The look at the policy and the first statement go well.
 fn first_goes_well(scene: &Scene) {
-    scene.plane.inject(Fault::new(FaultKind::Delay(Duration::ZERO)).on(Operation::AddPermission));
+    goes_well(scene, Operation::GetPolicy);
+    goes_well(scene, Operation::AddPermission);
+}
+
+/// The look at the policy shows nothing of what stands there, as AWS's reads may for a while.
+fn look_misses_everything(scene: &Scene) {
+    scene.plane.inject(Fault::error(ErrorName::ResourceNotFound, "no").on(Operation::GetPolicy));
+}
+
+/// Nobody can look, so many times.
+fn unread(times: usize) -> Fault {
+    Fault::error(ErrorName::Service, "no").on(Operation::GetPolicy).times(times)
 }
 
 /// What each record says: `intent`, or its outcome or code; behind it what it is about.
@@ -56,7 +72,7 @@ async fn both_are_granted_and_the_repeat_changes_nothing() {
             assert_eq!(*status, 201);
         }
         if door != Door::Sqs {
-            assert_eq!(scene.calls(), ["add", "add"]);
+            assert_eq!(scene.calls(), ["read", "add", "add"]);
             let told = &reply.document;
             assert_eq!(
                 (reply.outcome(), &told["resource"], told.get("statementId")),
@@ -72,7 +88,9 @@ async fn both_are_granted_and_the_repeat_changes_nothing() {
         scene.plane.clear_calls();
         let reply = scene.ask(door, &url(json!({}))).await;
         assert!(!reply.comes_again());
-        assert_eq!(scene.calls(), ["add", "read", "add", "read"]);
+        // Behind the queue only a settled read says what stands.
+        let calls: &[&str] = if door == Door::Sqs { &["read", "add", "read", "add", "read"] } else { &["read"] };
+        assert_eq!(scene.calls(), calls);
         assert_eq!(story(&scene.records())[3], "already_granted url-invoke");
         assert_eq!(scene.plane.policies(), before);
         if let Some((status, _)) = reply.http {
@@ -99,7 +117,6 @@ fn failures() -> Vec<(Vec<Fault>, &'static str)> {
     let answer =
         |status, body: &str| FaultKind::Answer { status, error_type: None, headers: Vec::new(), body: body.into() };
     let wider = json!({ "Statement": with(both()[1].clone(), json!({ "Condition": null })).to_string() }).to_string();
-    let unread = Fault::error(ErrorName::Service, "no").on(Operation::GetPolicy);
     vec![
         (vec![error(ErrorName::InvalidParameterValue)], "rejected_by_aws"),
         (vec![error(ErrorName::PolicyLengthExceeded)], "policy_full"),
@@ -111,7 +128,7 @@ fn failures() -> Vec<(Vec<Fault>, &'static str)> {
         (vec![error(ErrorName::Service).times(3)], "outcome_unknown"),
         (vec![add(Fault::new(FaultKind::ResetBeforeCommit)).times(3)], "outcome_unknown"),
         // Made, and nobody could see it.
-        (vec![add(Fault::new(FaultKind::ResetAfterCommit)), unread.times(2)], "outcome_unknown"),
+        (vec![add(Fault::new(FaultKind::ResetAfterCommit)), unread(2)], "outcome_unknown"),
         (vec![add(Fault::new(answer(201, &wider)))], "statement_differs"),
     ]
 }
@@ -150,25 +167,96 @@ async fn the_first_is_taken_back_if_the_second_fails() {
 async fn a_conflict_of_the_second_leaves_everything_as_it_was() {
     let scene = holding(&[(ORDERS, &[stored("url-invoke", json!({}))])]).await;
     let before = scene.statements(ORDERS);
+    for door in DOORS {
+        scene.plane.clear_calls();
+        scene.ask(door, &url(json!({}))).await;
+        assert_eq!((scene.calls(), scene.statements(ORDERS)), (vec!["read"], before.clone()));
+        let records = scene.records();
+        assert_eq!(story(&records), ["statement_conflict url-invoke"]);
+        assert_eq!((&records[0]["calls"], &records[0]["attempts"]), (&json!(["read:200"]), &json!(0)));
+    }
     let reply = scene.ask(Door::ApiGateway, &url(json!({}))).await;
     assert_eq!((reply.code(), reply.http.as_ref().unwrap().0), ("statement_conflict", 409));
-    assert_eq!(scene.statements(ORDERS), before);
+    assert_eq!(reply.document["policy"]["bytes"], scene.plane.policy(ORDERS).unwrap().len());
     // A conflict of the first is the end of it.
     let scene = holding(&[(ORDERS, &[stored("url", json!({}))])]).await;
     assert_eq!(scene.ask(Door::Direct, &url(json!({}))).await.code(), "statement_conflict");
-    assert_eq!(story(&scene.records()), ["intent url", "statement_conflict url"]);
+    assert_eq!(story(&scene.records()), ["statement_conflict url"]);
+    assert_eq!(scene.calls(), ["read"]);
+    // One that the look missed is found by the write, and the first is taken back.
+    let scene = holding(&[(ORDERS, &[stored("url-invoke", json!({}))])]).await;
+    look_misses_everything(&scene);
+    assert_eq!(scene.ask(Door::Direct, &url(json!({}))).await.code(), "statement_conflict");
+    assert_eq!(story(&scene.records())[4..], ["intent url back", "revoked url back"]);
+    assert_eq!(scene.statements(ORDERS), before);
+}
+
+/// Whatever the budget says: without knowing what stands, nobody could say later what is to be taken back.
+#[tokio::test]
+async fn without_a_look_nothing_is_written() {
+    let error = |name| Fault::error(name, "no").on(Operation::GetPolicy).times(9);
+    for (fault, code) in [
+        (unread(9), "unavailable"),
+        (error(ErrorName::InvalidParameterValue), "unavailable"),
+        (error(ErrorName::PolicyLengthExceeded), "unavailable"),
+        (Fault::throttled(None).on(Operation::GetPolicy).times(9), "throttled"),
+        (Fault::access_denied().on(Operation::GetPolicy).times(9), "access_denied"),
+    ] {
+        for (door, reads_first) in DOORS.into_iter().flat_map(|door| [(door, false), (door, true)]) {
+            let mut scene = Scene::new().await;
+            scene.broker.reads_first = reads_first;
+            scene.plane.inject(fault.clone());
+            let reply = scene.ask(door, &url(json!({}))).await;
+            assert!(scene.calls().iter().all(|call| *call == "read"), "{fault:?}");
+            assert_eq!(story(&scene.records()), [format!("{code} url")], "{fault:?}");
+            let waits = matches!(door, Door::Direct | Door::ApiGateway);
+            assert_eq!(reply.comes_again(), code != "access_denied" || !waits, "{fault:?}");
+            scene.plane.clear_faults();
+            scene.ask(door, &url(json!({}))).await;
+            assert_eq!(scene.statements(ORDERS), both());
+        }
+    }
+}
+
+/// The answer to the first write is lost, and nobody can look: what may stand is taken back.
+#[tokio::test]
+async fn a_first_that_nobody_saw_is_taken_back() {
+    let cases = [
+        (true, 2, "outcome_unknown", "revoked url back"),
+        (false, 2, "outcome_unknown", "already_revoked url back"),
+        (true, 99, "half_granted", "unavailable url back"),
+        (false, 99, "half_granted", "unavailable url back"),
+    ];
+    for (made, reads, code, back) in cases {
+        for door in DOORS {
+            let scene = holding(&[(ORDERS, &[stored("other", json!({}))])]).await;
+            goes_well(&scene, Operation::GetPolicy);
+            let lost = if made { FaultKind::ResetAfterCommit } else { FaultKind::ResetBeforeCommit };
+            scene.plane.inject(Fault::new(lost).on(Operation::AddPermission)).inject(unread(reads));
+            let reply = scene.ask(door, &url(json!({}))).await;
+            assert!(reply.comes_again(), "{made} {reads}");
+            let records = scene.records();
+            let mut told = vec!["intent url", "outcome_unknown url", "intent url back", back];
+            told.extend((code == "half_granted").then_some("half_granted -"));
+            assert_eq!(story(&records), told, "{made} {reads}");
+            if door != Door::Sqs {
+                assert_eq!((reply.code(), &reply.document["retryable"]), (code, &json!(true)));
+            }
+            // Only where it is said that a half may stand does one.
+            let half = code == "half_granted" && made;
+            assert_eq!(scene.statements(ORDERS).len(), if half { 2 } else { 1 }, "{made} {reads}");
+            scene.plane.clear_faults();
+            assert!(!scene.ask(door, &url(json!({}))).await.comes_again());
+            assert_eq!(scene.statements(ORDERS).len(), 3);
+        }
+    }
 }
 
 #[tokio::test]
 async fn what_stood_there_before_is_never_taken_back() {
     for (faults, code) in failures() {
         let scene = holding(&[(ORDERS, &[both()[0].clone()])]).await;
-        // Its own try ends with 409.
-        first_goes_well(&scene);
-        let reads = faults.iter().any(|fault| format!("{fault:?}").contains("GetPolicy"));
-        if reads {
-            scene.plane.inject(Fault::new(FaultKind::Delay(Duration::ZERO)).on(Operation::GetPolicy));
-        }
+        goes_well(&scene, Operation::GetPolicy);
         for fault in &faults {
             scene.plane.inject(fault.clone());
         }
@@ -177,6 +265,34 @@ async fn what_stood_there_before_is_never_taken_back() {
         let told = story(&scene.records());
         assert!(told[1] == "already_granted url" && !told.contains(&"intent url back".to_owned()), "{told:?}");
     }
+    // The same where the look missed it: its own try ends with 409.
+    for door in [Door::Direct, Door::Sqs] {
+        let scene = holding(&[(ORDERS, &[both()[0].clone()])]).await;
+        look_misses_everything(&scene);
+        goes_well(&scene, Operation::AddPermission);
+        scene.plane.inject(Fault::error(ErrorName::InvalidParameterValue, "no").on(Operation::AddPermission));
+        scene.ask(door, &url(json!({}))).await;
+        let told = ["intent url", "already_granted url", "intent url-invoke", "rejected_by_aws url-invoke"];
+        assert_eq!(story(&scene.records()), told);
+        assert_eq!(scene.statements(ORDERS), [both()[0].clone()]);
+    }
+}
+
+/// An answer that is lost leaves open whose a statement is that is seen then; of one that stood there it is known.
+#[tokio::test]
+async fn after_a_lost_answer_nothing_is_taken_back_that_stood_there() {
+    for there in both() {
+        for (door, reads_first) in DOORS.into_iter().flat_map(|door| [(door, false), (door, true)]) {
+            let mut scene = holding(&[(ORDERS, std::slice::from_ref(&there))]).await;
+            scene.broker.reads_first = reads_first;
+            let add = |fault: Fault| fault.on(Operation::AddPermission);
+            scene.plane.inject(add(Fault::new(FaultKind::ResetBeforeCommit)));
+            scene.plane.inject(add(Fault::error(ErrorName::InvalidParameterValue, "no")).times(9));
+            let reply = scene.ask(door, &url(json!({}))).await;
+            assert!(door == Door::Sqs || reply.comes_again());
+            assert_eq!(scene.statements(ORDERS), std::slice::from_ref(&there), "{:?}", story(&scene.records()));
+        }
+    }
 }
 
 /// 409 for what stood there, and nobody may look: the ending is unknown, and it is not ours to take away.
@@ -184,7 +300,8 @@ async fn what_stood_there_before_is_never_taken_back() {
 async fn a_second_that_stood_there_unseen_is_not_taken_back() {
     let [_, second] = both();
     let scene = holding(&[(ORDERS, std::slice::from_ref(&second))]).await;
-    scene.plane.inject(Fault::error(ErrorName::Service, "no").on(Operation::GetPolicy).times(2));
+    look_misses_everything(&scene);
+    scene.plane.inject(unread(2));
     assert_eq!(scene.ask(Door::Direct, &url(json!({}))).await.code(), "outcome_unknown");
     assert_eq!(scene.statements(ORDERS), [second]);
     let told = ["intent url", "granted url", "intent url-invoke", "outcome_unknown url-invoke"];
@@ -200,6 +317,7 @@ async fn a_first_that_aws_made_wider_is_taken_back() {
     for (there, ending) in [(None, "already_revoked"), (Some(wider), "revoked")] {
         let there: Vec<Value> = there.into_iter().chain([stored("other", json!({}))]).collect();
         let scene = holding(&[(ORDERS, &there)]).await;
+        look_misses_everything(&scene);
         scene.plane.inject(Fault::new(kind.clone()).on(Operation::AddPermission));
         assert_eq!(scene.ask(Door::Direct, &url(json!({}))).await.code(), "statement_differs");
         let ending = format!("{ending} url back");
@@ -289,8 +407,9 @@ async fn a_dry_run_tells_of_both_and_changes_nothing() {
         (vec![first.clone()], "would_grant", ["already_granted", "would_grant"]),
         (vec![second.clone()], "would_grant", ["would_grant", "already_granted"]),
         (vec![first.clone(), second], "already_granted", ["already_granted", "already_granted"]),
-        (vec![first, stored("url-invoke", json!({}))], "statement_conflict", ["", ""]),
-        (vec![stored("url", json!({}))], "statement_conflict", ["", ""]),
+        (vec![first, stored("url-invoke", json!({}))], "statement_conflict", ["already_granted", "conflict"]),
+        (vec![stored("url-invoke", json!({}))], "statement_conflict", ["would_grant", "conflict"]),
+        (vec![stored("url", json!({}))], "statement_conflict", ["conflict", "would_grant"]),
     ];
     for (there, ending, parts) in cases {
         let mut scene = match there.as_slice() {
@@ -300,11 +419,25 @@ async fn a_dry_run_tells_of_both_and_changes_nothing() {
         scene.broker.reads_first = true;
         let reply = scene.ask(Door::Direct, &dry()).await;
         assert_eq!(word(&reply.document), ending);
-        assert!(scene.calls().iter().all(|call| *call == "read"));
+        assert_eq!(scene.calls(), ["read"]);
         assert!(scene.records().iter().all(|record| record["record"] == "outcome" && record["dryRun"] == true));
-        let told: Vec<_> = reply.document["grants"].as_array().into_iter().flatten().collect();
-        for (part, outcome) in told.iter().zip(parts) {
+        for ((part, outcome), whole) in reply.document["grants"].as_array().unwrap().iter().zip(parts).zip(both()) {
             assert_eq!(part["outcome"], outcome);
+            // What AWS would be asked to store, and what stands in its way.
+            let (statement, would_store) = match outcome {
+                "conflict" => (stored(whole["Sid"].as_str().unwrap(), json!({})), whole),
+                _ => (whole, Value::Null),
+            };
+            assert_eq!((&part["statement"], &part["wouldStore"]), (&statement, &would_store));
+        }
+        if ending == "statement_conflict" {
+            let policy = &reply.document["policy"];
+            let bytes = scene.plane.policy(ORDERS).unwrap().len();
+            let missing = both().into_iter().filter(|it| !there.contains(it)).map(|it| it.to_string().len() + 1);
+            assert_eq!(
+                (&policy["bytes"], &policy["bytesWith"]),
+                (&json!(bytes), &json!(bytes + missing.sum::<usize>()))
+            );
         }
         let real = scene.ask(Door::Direct, &url(json!({}))).await;
         assert_eq!(
@@ -332,8 +465,11 @@ async fn a_policy_with_room_for_one_has_none_for_two() {
     assert_eq!(dry.code(), "policy_full");
     for reads_first in [false, true] {
         scene.broker.reads_first = reads_first;
+        scene.plane.clear_calls();
+        scene.records();
         let reply = scene.ask(Door::Direct, &url(json!({}))).await;
-        assert_eq!(reply.code(), "policy_full");
+        assert_eq!((reply.code(), scene.calls()), ("policy_full", vec!["read"]));
+        assert_eq!(story(&scene.records()), ["policy_full url-invoke"]);
         assert_eq!(scene.statements(ORDERS), before);
     }
 }

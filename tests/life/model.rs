@@ -145,8 +145,11 @@ fn request(asked: &Asked, fingerprints: &BTreeMap<(&'static str, Meaning), Strin
     }
 }
 
+/// The statements of the policy, by their ids.
+type Standing = BTreeMap<String, (String, String)>;
+
 /// What stands in the policy.
-fn standing(scene: &Scene) -> BTreeMap<String, (String, String)> {
+fn standing(scene: &Scene) -> Standing {
     let of = |it: &Value| {
         let account = it["Principal"]["AWS"].as_str().unwrap().split(':').nth(4).unwrap().to_owned();
         let via_url = it["Condition"]["Bool"].is_object();
@@ -235,7 +238,7 @@ fn open(model: &mut Model, sid: &'static str, meaning: Meaning, removes: bool, n
 }
 
 /// What stands is one of the possible, and a reply claims nothing else.
-fn check(scene: &Scene, model: &mut Model, asked: &Asked, reply: &Reply) {
+fn check(scene: &Scene, model: &mut Model, asked: &Asked, reply: &Reply, found: &Standing, records: &[Value]) {
     let standing = standing(scene);
     for sid in IDS {
         let found = standing.get(sid);
@@ -255,6 +258,20 @@ fn check(scene: &Scene, model: &mut Model, asked: &Asked, reply: &Reply) {
             assert!(scene.now < at(SIX) || !standing.contains_key(TIMED), "swept, and still there");
         }
         ("granted" | "already_granted" | "revoked" | "already_revoked", _) => panic!("{}", reply.document),
+        (_, Asked::Url(account)) => {
+            let failure = records.iter().any(|it| it["record"] == "outcome" && it["code"].is_string());
+            let lost = scene.sink.take_failed();
+            let new = |sid: &str, meaning| stands(sid, meaning) && found.get(sid) != standing.get(sid);
+            let left = [new("u", (URL, account)), new("u-invoke", (VIA_URL, account))].into_iter().filter(|new| *new);
+            // A queue is told only whether it comes again.
+            if (failure || lost) && left.count() > 0 {
+                let half = records.iter().any(|it| it["code"] == "half_granted" && it["retryable"] == true);
+                // A write that was given up may arrive when the statement has been taken back.
+                let late = records.iter().any(|it| it["calls"].to_string().contains(":timeout"));
+                let said = reply.comes_again() && (half || lost || late);
+                assert!(said, "half of it stands, and nobody says so: {records:?}");
+            }
+        }
         _ => {}
     }
 }
@@ -282,6 +299,8 @@ impl Life<'_> {
         for delivery in 0..4 {
             self.trouble(faults && delivery < 3);
             let before = (standing(&self.scene), revision(&self.scene));
+            let found = standing(&self.scene);
+            self.scene.sink.take_failed();
             let reply = self.scene.invoke(&event).await;
             if let Asked::Revoke(sid, _, Some(named)) = asked {
                 let taken = before.0.contains_key(*sid) && !standing(&self.scene).contains_key(*sid);
@@ -289,7 +308,7 @@ impl Life<'_> {
             }
             let records = self.scene.records();
             learn(&mut self.model, asked, &records);
-            check(&self.scene, &mut self.model, asked, &reply);
+            check(&self.scene, &mut self.model, asked, &reply, &found, &records);
             self.check_ends();
             if !reply.comes_again() {
                 self.words.push(word(records.last().unwrap()).to_owned());

@@ -1,7 +1,7 @@
 //! What is told, in which words, and what is not.
 
 use permission_broker::event::Doors;
-use permission_broker::local::control_plane::{Fault, Operation};
+use permission_broker::local::control_plane::{ErrorName, Fault, Operation};
 use permission_broker::outcome::Outcome;
 use permission_broker::results::{DETAIL_VERSION, detail_type};
 use serde_json::{Value, json};
@@ -130,6 +130,8 @@ async fn a_request_of_several_grants_tells_each() {
     let taken = grant(json!({ "StatementId": "page-invoke" }));
     half.ask(Door::Direct, &taken).await;
     half.plane.take_events();
+    // As long as the look does not show it, the first statement is made.
+    half.plane.inject(Fault::error(ErrorName::ResourceNotFound, "no").on(Operation::GetPolicy));
     half.ask(Door::Direct, &url).await;
     let told = events(&half);
     assert_eq!(

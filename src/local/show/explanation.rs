@@ -33,10 +33,13 @@ impl<W: Write> Show<W> {
         let rule = |rule: &Value| format!("{} does not allow it: {}", text(rule, "rule"), text(rule, "code"));
         self.page.list("rules", Ink::Plain, &list("rules").iter().map(rule).collect::<Vec<_>>())?;
         self.page.list("blamed", Ink::Yellow, &list("blamed").iter().map(plain).collect::<Vec<_>>())?;
-        for part in std::iter::once(&document).chain(&list("grants")) {
-            let Some(statement) = part.get("statement") else { continue };
-            let label = if text(part, "outcome") == "would_grant" { "stores" } else { "stands" };
-            self.page.labelled(label, Ink::Plain, &plain(statement))?;
+        let grants = list("grants");
+        for part in if grants.is_empty() { std::slice::from_ref(&document) } else { &grants } {
+            let stands = if text(part, "outcome") == "would_grant" { "stores" } else { "stands" };
+            for (label, member) in [(stands, "statement"), ("to store", "wouldStore")] {
+                let Some(statement) = part.get(member) else { continue };
+                self.page.labelled(label, Ink::Plain, &plain(statement))?;
+            }
         }
         let grants = list("grants");
         let refused = grants.iter().filter(|part| part.get("code").is_some());
@@ -56,7 +59,8 @@ impl<W: Write> Show<W> {
         let before = policy.get("bytesBefore").map(|before| format!("{} -> ", plain(before))).unwrap_or_default();
         let full = if policy.get("nearlyFull").is_some() { ", nearly full" } else { "" };
         let (bytes, limit) = (text(policy, "bytes"), text(policy, "limit"));
-        self.page.labelled("policy", Ink::Plain, &format!("{before}{bytes} of {limit} bytes{full}"))?;
+        let with = policy.get("bytesWith").map(|with| format!(", {} with it", plain(with))).unwrap_or_default();
+        self.page.labelled("policy", Ink::Plain, &format!("{before}{bytes} of {limit} bytes{full}{with}"))?;
         let advice = policy.get("advice").and_then(Value::as_array).into_iter().flatten().map(|advice| {
             let instead = advice.get("instead").map(|it| format!(", instead {}", plain(it))).unwrap_or_default();
             let (what, sids) = (text(advice, "advice"), text(advice, "statementIds"));

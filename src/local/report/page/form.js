@@ -112,8 +112,10 @@ function drawAnswer(title, reply) {
     const before = policy.bytesBefore === undefined ? "" : `${number.format(policy.bytesBefore)} → `;
     parts.push(el("p", {}, `Policy: ${before}${number.format(policy.bytes)} of ${number.format(policy.limit)} bytes`));
   }
-  for (const grant of [reply, ...(reply.grants || [])]) {
-    if (grant.statement) parts.push(el("pre", { tabindex: "0", "aria-label": "Statement" }, JSON.stringify(grant.statement, null, 2)));
+  for (const grant of reply.grants || [reply]) {
+    for (const [name, statement] of [["Statement", grant.statement], ["Statement that AWS would be asked to store", grant.wouldStore]]) {
+      if (statement) parts.push(el("pre", { tabindex: "0", "aria-label": name }, JSON.stringify(statement, null, 2)));
+    }
   }
   ask("answer").replaceChildren(...parts);
 }

@@ -1,0 +1,126 @@
+//! Two statements of one request, and what the policy says of both before either is written.
+
+use aws_sdk_lambda::Client;
+
+use super::{Budget, Ending, Fill, Seen, Written, read};
+use crate::allowlist::Approved;
+use crate::error::Code;
+use crate::outcome::Outcome;
+use crate::statement::Statement;
+
+/// What a policy that was seen says of a statement that is to be added.
+pub(crate) struct Met {
+    pub(super) written: Written,
+    /// The ending, unless it can be added.
+    pub(super) ending: Option<Ending>,
+    pub(super) expected: Statement,
+    /// The bytes of the policy with the statement in it.
+    pub(super) bytes_with: usize,
+}
+
+/// One of the two cannot be added, or the policy could not be read: nothing is to be written.
+pub(crate) struct Refused {
+    /// Whether it is the second.
+    pub(crate) second: bool,
+    pub(crate) written: Written,
+}
+
+impl Met {
+    /// Compares a grant with a policy of this size.
+    pub(super) fn of(approved: &Approved, before: Fill, document: Option<&str>, mut written: Written) -> Self {
+        let expected = Statement::expected(approved);
+        let (alone, with) = (before.bytes(), before.clone().with(&expected).bytes());
+        let ending = written.meets(&expected, before, document);
+        let bytes_with = if stands(ending.as_ref()) { alone } else { with };
+        Self { written, ending, expected, bytes_with }
+    }
+
+    /// Whether the statement stands there.
+    pub(crate) fn stands(&self) -> bool {
+        stands(self.ending.as_ref())
+    }
+
+    fn refused(&self) -> Option<Code> {
+        match self.ending {
+            Some(Ending::Not(code)) => Some(code),
+            _ => None,
+        }
+    }
+}
+
+fn stands(ending: Option<&Ending>) -> bool {
+    matches!(ending, Some(Ending::Done(Outcome::AlreadyGranted)))
+}
+
+/// Reads the policy once, and compares both grants with it as they would be made: one after the other. The call is
+/// noted with the first.
+///
+/// What stands is known before anything is written, so that a conflict of the second leaves the first
+/// unwritten, and nothing is taken back that was there before.
+pub(crate) async fn meet_both(client: &Client, both: [&Approved; 2], budget: Budget) -> Result<[Met; 2], Refused> {
+    let (_, [mut first, mut second]) = seen(client, both, budget).await?;
+    if let Some(code) = first.refused() {
+        return Err(Refused { second: false, written: first.written.without_it(code) });
+    }
+    if let Some(code) = second.refused() {
+        let Written { calls, aws_request_id, revision_id, .. } = first.written;
+        let written = Written { calls, aws_request_id, revision_id, ..second.written };
+        return Err(Refused { second: true, written: written.without_it(code) });
+    }
+    if !(first.stands() && second.stands()) {
+        // A write changes it.
+        (first.written.revision_id, second.written.revision_id) = (None, None);
+    }
+    Ok([first, second])
+}
+
+/// What a dry run says of both.
+pub(crate) async fn preview_both(
+    client: &Client,
+    both: [&Approved; 2],
+    budget: Budget,
+) -> Result<[Written; 2], Refused> {
+    let (document, [first, second]) = seen(client, both, budget).await?;
+    let document = document.as_deref();
+    let bytes_with = second.bytes_with;
+    let [one, other] = both;
+    let mut told = [first.foretold(one, document, true), second.foretold(other, document, true)];
+    if told.iter().any(|written| written.ending().is_err()) {
+        // Both or neither: nothing of it would be there.
+        told.iter_mut().for_each(|written| written.policy = Some(Fill::of(document).wanting(bytes_with)));
+    }
+    Ok(told)
+}
+
+async fn seen(
+    client: &Client,
+    [first, second]: [&Approved; 2],
+    budget: Budget,
+) -> Result<(Option<String>, [Met; 2]), Refused> {
+    let Seen { written, document, .. } = read(client, first.grant().given(), budget).await;
+    let written = match written.ending() {
+        Ok(_) => written,
+        // AWS shows no policy of a function that has none, nor of one that is not there.
+        Err(Code::TargetNotFound) => Written { aws_code: None, ..written },
+        Err(code @ (Code::AccessDenied | Code::Throttled | Code::TimedOut | Code::Internal)) => {
+            return Err(Refused { second: false, written: written.but(code) });
+        }
+        // What a read is refused for says nothing about the grant.
+        Err(_) => return Err(Refused { second: false, written: written.but(Code::Unavailable) }),
+    };
+    let revision_id = written.revision_id.clone();
+    let text = document.as_deref();
+    let first = Met::of(first, Fill::of(text), text, written);
+    let after = Fill::of(text);
+    let after = if first.stands() { after } else { after.with(&first.expected) };
+    let second = Met::of(second, after, text, Written { revision_id, ..Written::new() });
+    Ok((document, [first, second]))
+}
+
+impl Written {
+    /// The ending without the statement that was to come, and the policy as it is.
+    fn without_it(self, code: Code) -> Self {
+        let written = self.but(code);
+        Self { policy: written.policy.map(Fill::before), ..written }
+    }
+}
