@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::allowlist::{Approved, Denied};
 use crate::asked::{Asked, Given};
 use crate::audit::{Case, Part, Recorded, Unrecorded};
+use crate::boxed::boxed;
 use crate::broker::Broker;
 use crate::error::{Code, Delivery};
 use crate::event::Received;
@@ -116,7 +117,7 @@ enum Decided {
     /// No grant makes such a statement.
     NoGrant(Part),
     Denied(Box<Denied>),
-    Approved(Approved),
+    Approved(Box<Approved>),
 }
 
 /// A carry on its way.
@@ -148,8 +149,9 @@ impl Carry<'_> {
     }
 
     async fn policy(&mut self, number: i64) -> Result<Policy, Code> {
+        let given = self.given(number);
         let Seen { written, document, no_policy, missing } =
-            Box::pin(policy::read(&self.broker.client, &self.given(number), self.budget)).await;
+            boxed(|| policy::read(&self.broker.client, &given, self.budget)).await;
         self.calls.extend_from_slice(&written.calls);
         match (written.ending(), document) {
             (Ok(_), Some(document)) => Ok(Policy::There(document)),
@@ -227,8 +229,8 @@ impl Carry<'_> {
         let Ok(grant) = stored.carried(&before.resource, &self.given(number), until) else {
             return Decided::NoGrant(Part::refused(Some(stored.sid()), Code::PrincipalNotAllowed));
         };
-        match self.case.allowlist.decide_carried(grant.as_dry_run(self.dry_run), self.own) {
-            Ok(approved) => Decided::Approved(approved),
+        match self.case.allowlist.decide_carried(grant.dry(self.dry_run), self.own) {
+            Ok(approved) => Decided::Approved(Box::new(approved)),
             Err(denied) => Decided::Denied(denied),
         }
     }
@@ -259,7 +261,7 @@ impl Carry<'_> {
         let mut fill = Fill::of(Some(text).filter(|text| !text.is_empty()));
         for standing in &before.standing {
             let approved = match self.decide(before, standing, to.number) {
-                Decided::Approved(approved) => approved,
+                Decided::Approved(approved) => *approved,
                 Decided::Over => continue,
                 // It is told once, of the version that was asked about.
                 _ if above => continue,

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::allowlist::Approved;
 use crate::asked::Asked;
 use crate::audit::Case;
+use crate::boxed::boxed;
 use crate::broker::Broker;
 use crate::error::Code;
 use crate::policy::{self, Budget, Written};
@@ -36,7 +37,7 @@ impl Broker {
             return self.audit.not_made(case, &approved, Written::none(Code::TimedOut));
         };
         if approved.asked().is_dry_run() {
-            let written = Box::pin(policy::preview_revoke(&self.client, &approved, budget)).await;
+            let written = boxed(|| policy::preview_revoke(&self.client, &approved, budget)).await;
             return self.audit.not_made(case, &approved, written);
         }
         self.take_away(case, approved, budget).await
@@ -44,7 +45,7 @@ impl Broker {
 
     pub(crate) async fn take_away(&self, case: &Case<'_>, approved: Approved<Revoke>, budget: Budget) -> Answered {
         let intent = self.audit.intent(case, approved)?;
-        let written = Box::pin(policy::remove(&self.client, &intent, budget)).await;
+        let written = boxed(|| policy::remove(&self.client, &intent, budget)).await;
         intent.outcome(written)
     }
 }

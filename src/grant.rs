@@ -109,7 +109,7 @@ impl Grant {
     }
 
     /// The same as a dry run, or not.
-    pub(crate) fn as_dry_run(self, dry_run: bool) -> Self {
+    pub(crate) fn dry(self, dry_run: bool) -> Self {
         Self { dry_run, ..self }
     }
 

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::asked::Asked;
 use crate::audit::{Case, Part, Swept, Unrecorded};
+use crate::boxed::boxed;
 use crate::broker::Broker;
 use crate::error::{Code, Delivery, Fault};
 use crate::expiry;
@@ -109,7 +110,7 @@ impl Sweep<'_> {
         let Some((target, given)) = place.target() else { return Ok(Ok(())) };
         let resource = target.arn(self.own);
         self.turn().await;
-        let seen = Box::pin(policy::read(&self.broker.client, &given, budget)).await;
+        let seen = boxed(|| policy::read(&self.broker.client, &given, budget)).await;
         seen.written.calls.iter().for_each(|call| self.calls.note(call));
         let Some(document) = seen.document else {
             // Without a policy there is nothing to take away.
@@ -160,7 +161,7 @@ impl Sweep<'_> {
                 let left = deadline.saturating_duration_since(Instant::now());
                 let (budget, mut calls) = (Budget::new(self.broker.timing, left), Vec::new());
                 let rest = wanted.behind(done);
-                let made = Box::pin(schedules.send_on(&rest, at, self.own, budget, &mut calls)).await;
+                let made = boxed(|| schedules.send_on(&rest, at, self.own, budget, &mut calls)).await;
                 calls.iter().for_each(|call| self.calls.note(call));
                 made.map(|()| done.to_string())
             }

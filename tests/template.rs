@@ -159,7 +159,9 @@ fn layers_carry_on_only_where_that_is_asked_for() {
 /// Who asks for what cannot work is told so before anything is deployed.
 #[test]
 fn parameters_that_cannot_work_together_are_refused() {
-    let refusals = |parameters: &[(&str, &str)]| Deployment::with(parameters).refusals();
+    let refusals = |parameters: &[(&str, &str)]| -> Vec<String> {
+        Deployment::with(parameters).refusals().into_iter().map(str::to_owned).collect()
+    };
     let (carry, layers) = (("LayerCarryForward", "true"), ("LayerGrants", "true"));
     assert_eq!(refusals(&[ALLOWLIST]), [""; 0]);
     assert_eq!((refusals(&[]).len(), refusals(&[ALLOWLIST, LAYER]).len()), (1, 1));

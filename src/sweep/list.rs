@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::places::{Place, Unit, Wanted};
 use super::{Sweep, TimeIsUp, Units};
+use crate::boxed::boxed;
 use crate::error::Code;
 use crate::policy::{Failure, MOST_ATTEMPTS, answer};
 
@@ -189,7 +190,7 @@ impl Sweep<'_> {
         for attempt in 1..=MOST_ATTEMPTS {
             self.turn().await;
             let Some(time) = budget.of_call() else { break };
-            let answer = Box::pin(answer(time, 200, send(), |page| page)).await;
+            let answer = boxed(|| answer(time, 200, send(), |page| page)).await;
             self.calls.note(&format!("list:{}", answer.seen));
             let (code, after) = match answer.result {
                 Ok(page) => return Ok(page),

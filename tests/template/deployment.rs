@@ -92,15 +92,6 @@ impl Deployment {
         self.resources().remove(name).unwrap_or_else(|| panic!("{name} is made"))["Properties"].take()
     }
 
-    /// Why these parameters are refused before anything is made.
-    pub(crate) fn refusals(&self) -> Vec<String> {
-        let rules = members(&self.template["Rules"]).map(|(_, rule)| rule);
-        let applies = |rule: &&Value| rule.get("RuleCondition").is_none_or(|condition| self.holds(condition));
-        let assertions = rules.filter(applies).flat_map(|rule| rule["Assertions"].as_array().expect("assertions"));
-        let broken = assertions.filter(|assertion| !self.holds(&assertion["Assert"]));
-        broken.map(|assertion| assertion["AssertDescription"].as_str().expect("a text").to_owned()).collect()
-    }
-
     /// A value without its functions; `None` stands for `AWS::NoValue`.
     fn resolved(&self, value: &Value) -> Option<Value> {
         match value {
