@@ -367,6 +367,8 @@ fn check_calls(stage: &Stage, row: &Row) {
         CARRY => 2,
         // Those of the functions that the allowlist names in full, and of the targets listed.
         SWEEP => 5,
+        // The policy, before either of its statements is written.
+        Some("GrantFunctionUrl") if asked.writes() > 0 => 1,
         _ => usize::from(asked.reads_back(row.door)),
     };
     assert_eq!(reads, row.requests.iter().map(of).sum::<usize>(), "{}", row.file);
