@@ -271,6 +271,8 @@ fn every_code_that_input_can_lead_to_is_among_the_files() {
         Code::Unavailable,
         Code::OutcomeUnknown,
         Code::HalfGranted,
+        Code::PreviousNotFound,
+        Code::SweepIncomplete,
         // AppConfig's answers.
         Code::AllowlistUnavailable,
         Code::NotScheduled,
