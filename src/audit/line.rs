@@ -375,6 +375,10 @@ impl serde_json::ser::Formatter for Ascii {
 /// A value of bounded length as JSON; a cut one ends with its true length.
 pub(super) fn cut<'a>(text: impl Into<Cow<'a, str>>, most: usize) -> Cow<'a, str> {
     let text = text.into();
+    // Nearly every text, and each byte of it stands for itself.
+    if text.len() <= most && text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\') {
+        return text;
+    }
     let mut bytes = 0;
     let end = text.char_indices().find_map(|(at, char)| {
         bytes += width(char);
