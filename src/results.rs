@@ -77,17 +77,29 @@ pub(crate) fn own() -> Fault {
     Fault::new("", Code::OwnResult, "this tells what became of a request; a rule sends the broker's results back to it")
 }
 
+/// The most events of one invocation that are published. A queue's batch and a layer's grants stay far below it; a
+/// hostile event of ten thousand requests must not fill the memory with what became of them.
+const MOST_EVENTS: usize = 1_000;
+
 /// The events of one invocation.
 #[derive(Default)]
-pub(crate) struct Outbox(Mutex<Vec<Event>>);
+pub(crate) struct Outbox(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    events: Vec<Event>,
+    /// How many more there were than are kept.
+    over: usize,
+}
 
 impl Outbox {
     pub(crate) fn put(&self, event: Event) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event);
-    }
-
-    fn into_events(self) -> Vec<Event> {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.events.len() < MOST_EVENTS {
+            waiting.events.push(event);
+        } else {
+            waiting.over += 1;
+        }
     }
 }
 
@@ -107,15 +119,15 @@ impl Results {
     /// Publishes, and records what did not arrive. Nothing of it is an error of the invocation: neither a panic nor
     /// a record that cannot be written.
     pub(crate) async fn publish(&self, outbox: Outbox, audit: &Audit, invocation: &Invocation<'_>, timing: Timing) {
-        let events = outbox.into_events();
+        let Waiting { events, over } = outbox.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut publication = Publication {
             request_id: invocation.request_id,
             started: Started::now(),
-            events: events.len(),
-            lost: events.len(),
+            events: events.len() + over,
+            lost: events.len() + over,
             calls: Vec::new(),
             aws_code: None,
-            code: None,
+            code: (over > 0).then_some(Code::TooLarge),
         };
         // Half of what is kept back before the deadline: the outcomes are recorded by now, the reply is not sent.
         let end = invocation.deadline.checked_sub(timing.reserve / 2).unwrap_or(invocation.deadline);

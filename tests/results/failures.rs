@@ -142,6 +142,21 @@ async fn what_arrives_and_what_does_not_is_counted() {
     }
 }
 
+/// Of a thousand and one, the last is counted as lost; a thousand all arrive.
+#[tokio::test]
+async fn more_than_a_thousand_are_counted_and_not_kept() {
+    for (requests, lost) in [(1_000, None), (1_001, Some(1))] {
+        let scene = scene().await;
+        let bodies = vec![grant(json!({ "Principal": "999999999999" })).to_string(); requests];
+        scene.invoke(door::messages(&bodies).to_string().as_bytes()).await;
+        let records = scene.records();
+        let told = publish_records(&records);
+        let told: Vec<_> = told.iter().map(|it| (it["lost"].as_u64(), it["code"].as_str())).collect();
+        assert_eq!(told, lost.map(|lost| (Some(lost), Some("too_large"))).into_iter().collect::<Vec<_>>());
+        assert_eq!(types(&scene).len(), 1_000);
+    }
+}
+
 /// An HTTP side that never answers.
 #[derive(Clone, Debug)]
 struct Silence;
