@@ -187,9 +187,10 @@ class Timed(unittest.TestCase):
         self.assertEqual((sweep["ScheduleExpression"], sweep["State"]), ("rate(1 day)", "ENABLED"))
         # What the schedule sends once a day.
         event = json.loads(sweep["Target"]["Input"].replace("<aws.scheduler.execution-id>", "d32c5kddcf5bb8c3"))
-        reply = invoke(third(), event)
-        self.assertEqual((reply["operation"], reply["outcome"]), ("Sweep", "revoked"), reply)
-        self.assertEqual(statements(SWEPT), {})
+        self.assertEqual(invoke(third(), event)["operation"], "Sweep")
+        # It finds the functions of every test, and goes on a minute later if this machine is too slow for all of them at once.
+        until(lambda: statements(SWEPT) == {}, "the sweep has come to it", 200)
+        until(lambda: third().audit(operation="Sweep", record="outcome", outcome="revoked"), "it is on record", 60)
         self.assertEqual(invoke(third(), event)["outcome"], "already_revoked")
 
     def test_the_broker_can_neither_change_nor_delete_a_schedule(self):
