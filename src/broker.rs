@@ -29,6 +29,7 @@ use crate::resource::Own;
 use crate::results::{Outbox, Results};
 use crate::revoke::Revoke;
 use crate::schedule::Schedules;
+use crate::secret::Secrets;
 use crate::source::{Held, Source};
 
 /// The broker: an allowlist, the doors that are open, the audit, and the way to AWS.
@@ -141,7 +142,10 @@ impl Broker {
         let read = if scheduled { Request::read_scheduled } else { Request::read };
         let request = match read(text) {
             Ok(request) => request.at(Clock { now: case.now, asked: received.asked() }),
-            Err(fault) => return self.audit.refused(case, vec![fault]),
+            Err(fault) => {
+                case.secrets = Secrets::of_unread(text);
+                return self.audit.refused(case, vec![fault]);
+            }
         };
         case.operation = request.operation;
         case.dry_run = request.dry_run;

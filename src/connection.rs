@@ -13,7 +13,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -37,6 +37,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, CipherSuite, ClientConfig, RootCertStore};
+
+use crate::mark::Mark;
 
 /// A policy has at most 20,480 bytes; no answer of the six operations comes near this.
 const MOST_RESPONSE_BYTES: usize = 1 << 20;
@@ -63,7 +65,7 @@ struct Open {
     origin: Origin,
     sender: http1::SendRequest<Full<Bytes>>,
     driver: http1::Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>,
-    last_used: SystemTime,
+    last_used: Mark,
 }
 
 /// How CloudTrail tells the broker's own calls from those of others with its role.
@@ -154,7 +156,7 @@ impl Connection {
     async fn greet(&self, origin: Origin, tcp: TcpStream) -> Result<Open, NotSent> {
         let stream = self.secure(&origin, tcp).await.map_err(NotSent)?;
         let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| NotSent(error.into()))?;
-        Ok(Open { origin, sender, driver, last_used: SystemTime::now() })
+        Ok(Open { origin, sender, driver, last_used: Mark::now() })
     }
 
     async fn secure(&self, origin: &Origin, tcp: TcpStream) -> Result<Box<dyn Stream>, Failure> {
@@ -173,8 +175,7 @@ impl Connection {
     /// The kept connection, if it is for this origin and still alive.
     fn kept(&self, origin: &Origin) -> Option<Open> {
         let mut open = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let idle = open.last_used.elapsed().unwrap_or(Duration::MAX);
-        let usable = open.origin == *origin && idle <= MOST_IDLE && open.is_alive();
+        let usable = open.origin == *origin && open.last_used.is_within(MOST_IDLE) && open.is_alive();
         usable.then_some(open)
     }
 
@@ -199,7 +200,7 @@ impl Connection {
         let (parts, body) = response.into_parts();
         let body = open.drive(Limited::new(body, MOST_RESPONSE_BYTES).collect()).await?.to_bytes();
         if open.is_alive() {
-            open.last_used = SystemTime::now();
+            open.last_used = Mark::now();
             self.keep(open);
         }
         Ok(Response::from_parts(parts, body))

@@ -79,7 +79,17 @@ impl<'a> Object<'a> {
 
 /// The string that a raw value holds; `None` for another type or for a lone surrogate.
 pub(crate) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0)
+    string_of(value.get())
+}
+
+/// The string that a text is, in JSON.
+pub(crate) fn string_of(text: &str) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<Text<'_>>(text).ok().map(|text| text.0)
+}
+
+/// Every value of an object or an array, however many, with the names of an object's.
+pub(crate) fn values(text: &str) -> Option<Vec<(Option<Cow<'_, str>>, &RawValue)>> {
+    serde_json::from_str::<Values<'_>>(text).ok().map(|values| values.0)
 }
 
 /// The whole number that a JSON number is, exactly, however it is written: `1.0` and `10e-1` are 1, as in JSON Schema.
@@ -125,6 +135,36 @@ impl<'de> Deserialize<'de> for Text<'de> {
             }
         }
         deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// The values in an object or an array.
+struct Values<'a>(Vec<(Option<Cow<'a, str>>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Values<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ValuesVisitor;
+        impl<'de> Visitor<'de> for ValuesVisitor {
+            type Value = Values<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object or an array")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut values = Vec::new();
+                while let Some(key) = map.next_key::<Text<'de>>()? {
+                    values.push((Some(key.0), map.next_value()?));
+                }
+                Ok(Values(values))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = seq.next_element()? {
+                    values.push((None, value));
+                }
+                Ok(Values(values))
+            }
+        }
+        deserializer.deserialize_any(ValuesVisitor)
     }
 }
 

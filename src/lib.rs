@@ -68,6 +68,7 @@ mod json;
 #[cfg(feature = "local")]
 pub mod local;
 pub mod log;
+mod mark;
 pub mod openapi;
 pub mod outcome;
 pub mod policy;

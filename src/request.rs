@@ -136,7 +136,7 @@ impl<'a> Request<'a> {
             return Err(results::own());
         }
         let parameters = object.object("parameters");
-        let secrets = Secrets::of(&object, parameters.as_ref());
+        let secrets = Secrets::of(text, &object, parameters.as_ref());
         let shown = secrets.stand_elsewhere(&object, parameters.as_ref());
         let mut fields = Fields::new("", object, secrets.clone());
         let operation = fields.required("operation").and_then(|name| {

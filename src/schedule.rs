@@ -124,19 +124,22 @@ impl Schedules {
         Self { place, client: LazyLock::new(Box::new(client)) }
     }
 
-    /// Makes the schedule, or finds it made.
+    /// Makes the schedule, or finds it made. A success that does not name this schedule says nothing about it.
     async fn make(&self, schedule: &Schedule, budget: Budget, calls: &mut Vec<String>) -> Result<(), Written> {
         let mut last = Written::none(Code::TimedOut);
         for attempt in 1..=MOST_ATTEMPTS {
             let Some(time) = budget.of_call() else { break };
-            let answer = answer(time, 200, boxed(|| self.create(schedule).send()), |_| ()).await;
+            let answer = answer(time, 200, boxed(|| self.create(schedule).send()), |made| {
+                self.is_arn_of(schedule, made.schedule_arn())
+            })
+            .await;
             calls.push(format!("schedule:{}", answer.seen));
             let mut pause = budget.pause(attempt + 1);
             let (result, aws_code) = (answer.result, answer.aws_code.clone());
             last = Written { aws_request_id: answer.request_id, aws_code, ..last };
             last = match result {
-                Ok(()) => return Ok(()),
-                Err(Failure::Taken) => match self.look(schedule, budget, calls).await {
+                Ok(true) => return Ok(()),
+                Ok(false) | Err(Failure::Taken) => match self.look(schedule, budget, calls).await {
                     Ok(()) => return Ok(()),
                     Err(code) => last.but(code),
                 },
@@ -155,7 +158,17 @@ impl Schedules {
         Err(last)
     }
 
-    /// 409 says that the name is taken, or that the group is being changed. Only the schedule itself tells.
+    /// Whether an ARN, `arn:aws:scheduler:REGION:ACCOUNT:schedule/GROUP/NAME`, is that of this schedule. Schedules are made
+    /// where the broker is.
+    fn is_arn_of(&self, schedule: &Schedule, made: &str) -> bool {
+        let parts: Vec<&str> = schedule.target.arn().splitn(6, ':').collect();
+        let ["arn", partition, _, region, account, _] = parts.as_slice() else { return false };
+        let (group, name) = (&self.place.group, &schedule.name);
+        made == format!("arn:{partition}:scheduler:{region}:{account}:schedule/{group}/{name}")
+    }
+
+    /// 409 says that the name is taken, or that the group is being changed, and a success without the ARN nothing at all.
+    /// Only the schedule itself tells.
     async fn look(&self, schedule: &Schedule, budget: Budget, calls: &mut Vec<String>) -> Result<(), Code> {
         let time = budget.of_call().ok_or(Code::NotScheduled)?;
         let call = self.client.get_schedule().name(&schedule.name).group_name(&self.place.group);

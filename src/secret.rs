@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::json::{self, Object};
-use crate::request::nearly_equal;
+use crate::request::{MOST_BYTES, nearly_equal};
 
 /// The parameter that holds it.
 const FIELD: &str = "EventSourceToken";
@@ -15,31 +15,69 @@ const FIELD: &str = "EventSourceToken";
 /// than this can be guessed, and is not treated as a secret.
 const LEAST_CHARS: usize = 8;
 
+/// AWS takes no longer token.
+const MOST_CHARS: usize = 256;
+
+/// A request with more of them than this is none that anybody wrote. Then every text counts as one.
+const MOST_SECRETS: usize = 64;
+
+/// Levels of objects, lists and strings with JSON in them that are parsed; what lies deeper is searched as text.
+const MOST_LEVELS: usize = 16;
+
 /// What stands for a secret that was cut out.
 const HIDDEN: &str = "[EventSourceToken]";
 
 /// The secrets of one request: none or one, and more only in a document that is refused.
 #[derive(Clone, Default)]
-pub(crate) struct Secrets(Vec<Box<str>>);
+pub(crate) struct Secrets {
+    /// The longest first, so that no part of it is left when a shorter one was cut out of it.
+    texts: Vec<Box<str>>,
+    /// Whether there are more.
+    too_many: bool,
+}
 
 impl Secrets {
-    /// Every value of the field or of a misspelling of it, of whatever type, in the document or its parameters.
-    pub(crate) fn of(document: &Object<'_>, parameters: Option<&Object<'_>>) -> Self {
-        let members = document.members.iter().chain(parameters.map_or(&[][..], |object| &object.members));
-        let values = members.filter(|(name, _)| nearly_equal(FIELD, name)).map(|(_, value)| {
-            let text = json::string(value).unwrap_or_else(|| value.get().into());
-            Box::<str>::from(text)
-        });
-        Self(values.filter(|secret| !secret.is_empty()).collect())
+    /// Every value of the field or of a misspelling of it, of whatever type, in a document or its parameters; and at any place
+    /// of the text, if anything in it may hold more than a request does.
+    pub(crate) fn of(text: &str, document: &Object<'_>, parameters: Option<&Object<'_>>) -> Self {
+        let within = parameters.map_or(&[][..], |object| &object.members);
+        let members = document.members.iter().chain(within);
+        let mut search = Search::default();
+        for (name, value) in members.clone() {
+            if nearly_equal(FIELD, name) {
+                search.add(&json::string(value).unwrap_or_else(|| value.get().into()));
+            }
+        }
+        let nested = members.filter(|(_, value)| may_hold_more(value.get())).count();
+        let overflow = document.overflow || parameters.is_some_and(|object| object.overflow);
+        if overflow || nested > usize::from(parameters.is_some()) {
+            search.walk(text, false, 0);
+        }
+        search.ended()
+    }
+
+    /// Those of a text that is refused before its members are known.
+    pub(crate) fn of_unread(text: &str) -> Self {
+        let mut search = Search::default();
+        if text.len() > MOST_BYTES {
+            // Parsing it would cost memory that nobody has to spend on it.
+            search.scan(text);
+        } else {
+            search.walk(text, false, 0);
+        }
+        search.ended()
     }
 
     /// Whether a text shows one of them.
     pub(crate) fn are_in(&self, text: &str) -> bool {
-        self.long().any(|secret| text.contains(secret))
+        self.too_many || self.long().any(|secret| text.contains(secret))
     }
 
     /// The text without them.
     pub(crate) fn hide<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
+        if self.too_many {
+            return HIDDEN.into();
+        }
         self.long().fold(text, |text, secret| match text.contains(secret) {
             true => text.replace(secret, HIDDEN).into(),
             false => text,
@@ -48,13 +86,13 @@ impl Secrets {
 
     /// Whether the name of an unknown field is, holds or is a part of one, however short.
     pub(crate) fn touch(&self, name: &str) -> bool {
-        self.0.iter().any(|secret| name.contains(&**secret) || secret.contains(name))
+        self.too_many || self.texts.iter().any(|secret| name.contains(&**secret) || secret.contains(name))
     }
 
     /// Whether another field of a document holds one as well. Only strings can: any other value is of
     /// the wrong type or has no text of its own.
     pub(crate) fn stand_elsewhere(&self, document: &Object<'_>, parameters: Option<&Object<'_>>) -> bool {
-        if self.0.is_empty() {
+        if self.texts.is_empty() {
             return false;
         }
         let others = document.members.iter().chain(parameters.map_or(&[][..], |object| &object.members));
@@ -63,6 +101,103 @@ impl Secrets {
     }
 
     fn long(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(AsRef::as_ref).filter(|secret| secret.len() >= LEAST_CHARS)
+        self.texts.iter().map(AsRef::as_ref).filter(|secret| secret.len() >= LEAST_CHARS)
     }
+}
+
+/// Whether a value may have members in it: an object, a list, or a string that may be JSON itself.
+fn may_hold_more(value: &str) -> bool {
+    let text = value.strip_prefix('"');
+    text.unwrap_or(value).starts_with(['{', '[']) || text.is_some_and(|text| text.starts_with(['\\', ' ']))
+}
+
+/// A search for secrets.
+#[derive(Default)]
+struct Search(Secrets);
+
+impl Search {
+    fn add(&mut self, text: &str) {
+        let Secrets { texts, too_many } = &mut self.0;
+        if *too_many || text.is_empty() || texts.iter().any(|known| **known == *text) {
+            return;
+        }
+        *too_many = texts.len() >= MOST_SECRETS;
+        texts.push(text.into());
+    }
+
+    fn ended(mut self) -> Secrets {
+        self.0.texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        self.0
+    }
+
+    /// Goes through a JSON value, whose every text is a secret if it is inside the field.
+    fn walk(&mut self, text: &str, inside: bool, level: usize) {
+        let text = text.trim_matches([' ', '\t', '\r', '\n']);
+        if self.0.too_many {
+            return;
+        }
+        if !text.starts_with(['{', '[', '"']) {
+            // A number, or a text that is no JSON.
+            return if inside { self.add(text) } else { self.scan(text) };
+        }
+        if level >= MOST_LEVELS {
+            return if inside { words(text).for_each(|word| self.add(word)) } else { self.scan(text) };
+        }
+        if let Some(string) = json::string_of(text) {
+            if inside {
+                self.add(&string);
+            }
+            self.walk_within(&string, inside, level);
+        } else if let Some(values) = json::values(text) {
+            for (name, value) in values {
+                let name = name.as_deref().unwrap_or_default();
+                if inside && !name.is_empty() {
+                    self.add(name);
+                }
+                self.walk(value.get(), inside || nearly_equal(FIELD, name), level + 1);
+            }
+        } else if inside {
+            words(text).for_each(|word| self.add(word));
+        } else {
+            self.scan(text);
+        }
+    }
+
+    /// The same of what a string holds, if that looks like JSON.
+    fn walk_within(&mut self, string: &str, inside: bool, level: usize) {
+        if string.trim_start().starts_with(['{', '[', '"']) {
+            self.walk(string, inside, level + 1);
+        }
+    }
+
+    /// Goes through a text that cannot be parsed: behind each mention of the field comes a word, or a list or an object of words.
+    fn scan(&mut self, text: &str) {
+        let mut rest = text;
+        while let (false, Some(at)) = (self.0.too_many, position(rest)) {
+            rest = rest.get(at + FIELD.len()..).unwrap_or_default();
+            let value = rest.trim_start_matches(|c| !is_of_word(c) && !"[]{},".contains(c));
+            if value.starts_with(['[', '{']) {
+                let (list, behind) = value.split_at(value.find([']', '}']).unwrap_or(value.len()));
+                words(list).for_each(|word| self.add(word));
+                rest = behind;
+            } else {
+                let end = value.bytes().take(MOST_CHARS).take_while(|byte| is_of_word(char::from(*byte))).count();
+                self.add(value.get(..end).unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// Where a text mentions the field, however it is written.
+fn position(text: &str) -> Option<usize> {
+    text.as_bytes().windows(FIELD.len()).position(|window| window.eq_ignore_ascii_case(FIELD.as_bytes()))
+}
+
+/// The texts in another one that could be a token (`[a-zA-Z0-9._\-]+`) and are no shorter than a secret.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c| !is_of_word(c)).filter(|word| word.len() >= LEAST_CHARS)
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "._-".contains(c)
 }

@@ -5,13 +5,14 @@
 //! there is a good one every request is refused. How old the allowlist is, and which version, is in the audit.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::future::join;
 use tokio::time::timeout;
 
 use crate::allowlist::Allowlist;
 use crate::extension::{Answer, Extension};
+use crate::mark::Mark;
 
 /// The extension looks for a new version every 45 seconds by default; asking it more often finds nothing.
 const EVERY: Duration = Duration::from_secs(30);
@@ -36,7 +37,7 @@ pub enum Source {
 pub struct Held {
     allowlist: Arc<Allowlist>,
     version: Option<Box<str>>,
-    seen: Option<SystemTime>,
+    seen: Option<Mark>,
 }
 
 /// A configuration of AppConfig.
@@ -51,7 +52,7 @@ pub struct Followed {
 #[derive(Debug, Default)]
 struct State {
     held: Option<Arc<Held>>,
-    asked: Option<SystemTime>,
+    asked: Option<Mark>,
     /// The version that could not be read, so that it is reported once.
     refused: Option<Box<str>>,
 }
@@ -75,8 +76,7 @@ impl Held {
 
     /// How long ago AppConfig's extension last said that this is the newest, if it comes from there.
     pub fn age(&self) -> Option<Duration> {
-        // A clock that was set back makes it no younger than new.
-        self.seen.map(|seen| seen.elapsed().unwrap_or_default())
+        self.seen.as_ref().map(Mark::age)
     }
 }
 
@@ -140,17 +140,17 @@ impl Followed {
 
     fn usable(&self) -> Option<Arc<Held>> {
         let held = self.state().held.clone()?;
-        let too_old = self.most_age.is_some_and(|most| held.age().is_none_or(|age| age > most));
-        (!too_old).then_some(held)
+        let new_enough = |most| held.seen.is_some_and(|seen| seen.is_within(most));
+        self.most_age.is_none_or(new_enough).then_some(held)
     }
 
     fn is_due(&self) -> bool {
-        self.state().asked.is_none_or(|asked| asked.elapsed().is_ok_and(|since| since >= self.every))
+        self.state().asked.is_none_or(|asked| !asked.is_within(self.every))
     }
 
     /// Asks the extension, and holds what it has if that is good.
     async fn refresh(&self) {
-        self.state().asked = Some(SystemTime::now());
+        self.state().asked = Some(Mark::now());
         match self.extension.ask().await {
             Ok(answer) => self.take(answer),
             Err(error) => tracing::warn!(%error, "the allowlist of AppConfig cannot be read"),
@@ -175,6 +175,35 @@ impl Followed {
             },
         };
         state.refused = None;
-        state.held = Some(Arc::new(Held { allowlist, version: answer.version, seen: Some(SystemTime::now()) }));
+        state.held = Some(Arc::new(Held { allowlist, version: answer.version, seen: Some(Mark::now()) }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// An allowlist that was asked for and seen at that time, and may be ten minutes old.
+    fn followed(mark: Mark) -> Followed {
+        let extension = Extension::new("broker/live/allowlist", 2772).unwrap();
+        let Source::Followed(followed) = Source::follow(extension, Some(HOUR / 6)) else { unreachable!() };
+        let held = Held { allowlist: Arc::default(), version: None, seen: Some(mark) };
+        *followed.state() = State { held: Some(Arc::new(held)), asked: Some(mark), refused: None };
+        followed
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_freezes_no_allowlist() {
+        for (name, mark, is_new) in [
+            ("just now", Mark::now(), true),
+            ("an hour ago", Mark::now().changed(|wall| wall - HOUR, HOUR), false),
+            ("set back by an hour", Mark::now().changed(|wall| wall + HOUR, Duration::ZERO), false),
+            ("set back by as much as has passed", Mark::now().changed(|wall| wall, HOUR), false),
+        ] {
+            let followed = followed(mark);
+            assert_eq!((followed.is_due(), followed.usable().is_some()), (!is_new, is_new), "{name}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod life;
 mod places;
 mod process;
+mod shapes;
 
 use std::collections::BTreeSet;
 

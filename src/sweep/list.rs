@@ -28,6 +28,13 @@ enum Stop {
     For(Code),
 }
 
+/// One answer of a list.
+struct Page {
+    /// None if it has no list, or an entry of it no name.
+    names: Option<Vec<String>>,
+    next: Option<String>,
+}
+
 impl Sweep<'_> {
     /// Every function and layer to look at, in order, with the places that the event names; whether all else that
     /// belongs to it is to be looked at as well, the allowlist says.
@@ -90,78 +97,87 @@ impl Sweep<'_> {
     }
 
     async fn functions(&mut self) -> Result<Vec<String>, TimeIsUp> {
-        let (client, mut names, mut marker) = (&self.broker.client, Vec::new(), None);
-        loop {
-            let list = client.list_functions().set_marker(marker.clone());
-            let page = match self.page(|| list.clone().send()).await {
-                Ok(page) => page,
-                Err(stop) => return self.stopped(stop, NO_FUNCTIONS).map(|()| names),
-            };
-            names.extend(page.functions.unwrap_or_default().into_iter().filter_map(|entry| entry.function_name));
-            if !goes_on(&mut marker, page.next_marker) {
-                return Ok(names);
-            }
-        }
+        let (list, mut names) = (self.broker.client.list_functions(), Vec::new());
+        let send = |marker| list.clone().set_marker(marker).send();
+        self.pages(&mut names, NO_FUNCTIONS, send, |page| Page {
+            names: page.functions.and_then(|list| list.into_iter().map(|entry| entry.function_name).collect()),
+            next: page.next_marker,
+        })
+        .await?;
+        Ok(names)
     }
 
     async fn layers(&mut self) -> Result<Vec<String>, TimeIsUp> {
-        let (client, mut names, mut marker) = (&self.broker.client, Vec::new(), None);
-        loop {
-            let list = client.list_layers().set_marker(marker.clone());
-            let page = match self.page(|| list.clone().send()).await {
-                Ok(page) => page,
-                Err(stop) => return self.stopped(stop, NO_LAYERS).map(|()| names),
-            };
-            names.extend(page.layers.unwrap_or_default().into_iter().filter_map(|entry| entry.layer_name));
-            if !goes_on(&mut marker, page.next_marker) {
-                return Ok(names);
-            }
-        }
+        let (list, mut names) = (self.broker.client.list_layers(), Vec::new());
+        let send = |marker| list.clone().set_marker(marker).send();
+        self.pages(&mut names, NO_LAYERS, send, |page| Page {
+            names: page.layers.and_then(|list| list.into_iter().map(|entry| entry.layer_name).collect()),
+            next: page.next_marker,
+        })
+        .await?;
+        Ok(names)
     }
 
     async fn aliases(&mut self, name: &str, found: &mut Vec<String>) -> Result<(), TimeIsUp> {
-        let (client, mut marker) = (&self.broker.client, None);
-        loop {
-            let list = client.list_aliases().function_name(name).set_marker(marker.clone());
-            let page = match self.page(|| list.clone().send()).await {
-                Ok(page) => page,
-                Err(stop) => return self.stopped(stop, NO_ALIASES),
-            };
-            found.extend(page.aliases.unwrap_or_default().into_iter().filter_map(|alias| alias.name));
-            if !goes_on(&mut marker, page.next_marker) {
-                return Ok(());
-            }
-        }
+        let list = self.broker.client.list_aliases().function_name(name);
+        let send = |marker| list.clone().set_marker(marker).send();
+        self.pages(found, NO_ALIASES, send, |page| Page {
+            names: page.aliases.and_then(|list| list.into_iter().map(|alias| alias.name).collect()),
+            next: page.next_marker,
+        })
+        .await
     }
 
     async fn versions(&mut self, name: &str, found: &mut Vec<String>) -> Result<(), TimeIsUp> {
-        let (client, mut marker) = (&self.broker.client, None);
-        loop {
-            let list = client.list_versions_by_function().function_name(name).set_marker(marker.clone());
-            let page = match self.page(|| list.clone().send()).await {
-                Ok(page) => page,
-                Err(stop) => return self.stopped(stop, NO_VERSIONS),
-            };
-            let versions = page.versions.unwrap_or_default().into_iter().filter_map(|entry| entry.version);
-            // It takes no policy.
-            found.extend(versions.filter(|version| version != "$LATEST"));
-            if !goes_on(&mut marker, page.next_marker) {
-                return Ok(());
-            }
-        }
+        let list = self.broker.client.list_versions_by_function().function_name(name);
+        let send = |marker| list.clone().set_marker(marker).send();
+        self.pages(found, NO_VERSIONS, send, |page| Page {
+            names: page.versions.and_then(|list| list.into_iter().map(|entry| entry.version).collect()),
+            next: page.next_marker,
+        })
+        .await?;
+        // It takes no policy.
+        found.retain(|version| version != "$LATEST");
+        Ok(())
     }
 
     async fn layer_versions(&mut self, name: &str, found: &mut Vec<String>) -> Result<(), TimeIsUp> {
-        let (client, mut marker) = (&self.broker.client, None);
+        // The SDK has 0 for a number that is missing; AWS counts from 1.
+        let number = |version: i64| (version > 0).then(|| version.to_string());
+        let list = self.broker.client.list_layer_versions().layer_name(name);
+        let send = |marker| list.clone().set_marker(marker).send();
+        self.pages(found, NO_LAYER_VERSIONS, send, |page| Page {
+            names: page.layer_versions.and_then(|list| list.into_iter().map(|entry| number(entry.version)).collect()),
+            next: page.next_marker,
+        })
+        .await
+    }
+
+    /// All pages of a list, as far as they can be had.
+    async fn pages<O, E, F>(
+        &mut self,
+        found: &mut Vec<String>,
+        detail: &'static str,
+        send: impl Fn(Option<String>) -> F,
+        of: impl Fn(O) -> Page,
+    ) -> Result<(), TimeIsUp>
+    where
+        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
+        O: RequestId,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let mut marker = None;
         loop {
-            let list = client.list_layer_versions().layer_name(name).set_marker(marker.clone());
-            let page = match self.page(|| list.clone().send()).await {
+            let (names, next) = match self.page(|| send(marker.clone()), &of).await {
                 Ok(page) => page,
-                Err(stop) => return self.stopped(stop, NO_LAYER_VERSIONS),
+                Err(stop) => return self.stopped(stop, detail),
             };
-            found.extend(page.layer_versions.unwrap_or_default().into_iter().map(|entry| entry.version.to_string()));
-            if !goes_on(&mut marker, page.next_marker) {
-                return Ok(());
+            found.extend(names);
+            match next.filter(|next| !next.is_empty()) {
+                None => return Ok(()),
+                // A marker that stays the same would never end, and what is behind it is not seen.
+                next if next == marker => return self.stopped(Stop::For(Code::Unavailable), detail),
+                next => marker = next,
             }
         }
     }
@@ -178,8 +194,13 @@ impl Sweep<'_> {
         }
     }
 
-    /// One page of a list.
-    async fn page<O, E, F>(&mut self, send: impl Fn() -> F) -> Result<O, Stop>
+    /// One page of a list, its names and its marker. AWS sends the list also when it is empty, so an answer without one, or with
+    /// an entry that has no name, is not taken for a list in which nothing is.
+    async fn page<O, E, F>(
+        &mut self,
+        send: impl Fn() -> F,
+        of: impl Fn(O) -> Page,
+    ) -> Result<(Vec<String>, Option<String>), Stop>
     where
         F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
         O: RequestId,
@@ -190,13 +211,13 @@ impl Sweep<'_> {
         for attempt in 1..=MOST_ATTEMPTS {
             self.turn().await;
             let Some(time) = budget.of_call() else { break };
-            let answer = boxed(|| answer(time, 200, send(), |page| page)).await;
+            let answer = boxed(|| answer(time, 200, send(), &of)).await;
             self.calls.note(&format!("list:{}", answer.seen));
             let (code, after) = match answer.result {
-                Ok(page) => return Ok(page),
+                Ok(Page { names: Some(names), next }) => return Ok((names, next)),
                 Err(Failure::Final(code)) => return Err(Stop::For(code)),
                 Err(Failure::Throttled(after)) => (Code::Throttled, after),
-                Err(_) => (Code::Unavailable, None),
+                Ok(Page { names: None, .. }) | Err(_) => (Code::Unavailable, None),
             };
             last = Stop::For(code);
             let pause = budget.pause(attempt + 1).max(after.unwrap_or_default());
@@ -206,12 +227,4 @@ impl Sweep<'_> {
         }
         Err(last)
     }
-}
-
-/// Whether there is another page. A marker that stays the same would never end.
-fn goes_on(marker: &mut Option<String>, next: Option<String>) -> bool {
-    let next = next.filter(|next| !next.is_empty());
-    let more = next.is_some() && next != *marker;
-    *marker = next;
-    more
 }

@@ -188,6 +188,38 @@ async fn a_schedule_whose_answer_is_lost_is_made_once() {
     }
 }
 
+/// A success that does not name the schedule says nothing: it is looked for, and without it there is no grant.
+#[tokio::test]
+async fn a_success_without_the_schedule_is_not_believed() {
+    let answers =
+        |body: &str| FaultKind::Answer { status: 200, error_type: None, headers: Vec::new(), body: body.to_owned() };
+    let other = r#"{"ScheduleArn":"arn:aws:scheduler:us-east-1:123456789012:schedule/broker/another"}"#;
+    for body in ["", "{}", r#"{"ScheduleArn":null}"#, r#"{"ScheduleArn":""}"#, other, "[]"] {
+        let fault = Fault::new(answers(body)).on(Operation::CreateSchedule);
+        for door in DOORS {
+            let scene = Scene::new().await;
+            scene.plane.inject(fault.clone().times(9));
+            let reply = scene.ask(door, &timed(json!({}))).await;
+            assert!(reply.comes_again(), "{body:?} through {door:?}: {}", reply.document);
+            assert_eq!(word(scene.records().last().unwrap()), "not_scheduled", "{body:?}");
+            assert!(scene.statements(ORDERS).is_empty() && scene.plane.schedules().is_empty(), "{body:?}");
+        }
+        let scene = Scene::new().await;
+        scene.plane.inject(fault);
+        assert_eq!(scene.ask(Door::EventBridge, &timed(json!({}))).await.outcome(), "granted", "{body:?}");
+        assert_eq!((scene.plane.schedules().len(), scene.statements(ORDERS).len()), (1, 1), "{body:?}");
+    }
+    // Made, though the answer does not say so: it is found, and not made again.
+    for request in [timed(json!({})), timed_layer(json!({}))] {
+        let scene = Scene::new().await;
+        scene.plane.inject(Fault::new(FaultKind::EmptyBody).on(Operation::CreateSchedule));
+        assert_eq!(scene.ask(Door::EventBridge, &request).await.outcome(), "granted");
+        let record = scene.records().pop().unwrap();
+        assert_eq!(record["calls"].as_array().unwrap()[..2], [json!("schedule:200"), json!("schedule-read:200")]);
+        assert_eq!(scene.plane.schedules().len(), 1);
+    }
+}
+
 /// 409 is not believed: a schedule of that name counts only if it does what has to be done.
 #[tokio::test]
 async fn a_schedule_that_somebody_changed_is_not_relied_on() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use permission_broker::allowlist::Allowlist;
-use permission_broker::local::control_plane::{ControlPlane, Fault, Operation};
+use permission_broker::local::control_plane::{ControlPlane, Fault, FaultKind, Operation};
 use permission_broker::local::stage::WORLD;
 use serde_json::{Value, json};
 
@@ -127,6 +127,55 @@ async fn what_may_not_be_listed_is_told_and_the_rest_is_swept() {
     assert_eq!(scene.ask(Door::Schedule, &asked(json!({}))).await.outcome(), "revoked");
 }
 
+/// AWS sends a list also when nothing is in it: an answer without one is not taken for a list of nothing.
+#[tokio::test]
+async fn an_answer_without_its_list_is_not_an_empty_list() {
+    let answers = |body: String| FaultKind::Answer { status: 200, error_type: None, headers: Vec::new(), body };
+    let members = ["Functions", "Aliases", "Versions", "Layers", "LayerVersions"];
+    for (operation, member) in LISTS.into_iter().zip(members) {
+        let kinds = [
+            FaultKind::EmptyBody,
+            answers("{}".to_owned()),
+            answers(format!(r#"{{"{member}":null}}"#)),
+            answers(format!(r#"{{"{member}":[{{}}]}}"#)),
+        ];
+        for kind in kinds {
+            let mut scene = without_schedules().await;
+            scene.now = at(SIX);
+            allow(&mut scene, &Value::Null);
+            let fault = Fault::new(kind.clone()).on(operation);
+            scene.plane.inject(fault.clone().times(900));
+            let reply = scene.ask(Door::Schedule, &asked(json!({}))).await;
+            assert_eq!((reply.failed, reply.code()), (true, "unavailable"), "{operation} {kind:?}");
+            let detail = string(&reply.document["errors"][0], "detail");
+            assert!(detail.contains("could not be listed"), "{operation} {kind:?}: {detail}");
+            scene.plane.clear_faults();
+            assert!(!scene.ask(Door::Schedule, &asked(json!({}))).await.failed);
+            assert_eq!(all(&scene), 0, "{operation} {kind:?}");
+
+            // Once, and it is asked again.
+            let mut scene = without_schedules().await;
+            scene.now = at(SIX);
+            allow(&mut scene, &Value::Null);
+            scene.plane.inject(fault);
+            let reply = scene.ask(Door::Schedule, &asked(json!({}))).await;
+            assert_eq!((reply.failed, reply.outcome(), all(&scene)), (false, "revoked", 0), "{operation} {kind:?}");
+        }
+    }
+}
+
+/// A list that goes on where it is already has more than was seen.
+#[tokio::test]
+async fn a_list_that_does_not_go_on_is_told() {
+    let mut scene = without_schedules().await;
+    scene.now = at(SIX);
+    let body = json!({ "Functions": [], "NextMarker": "again" }).to_string();
+    let kind = FaultKind::Answer { status: 200, error_type: None, headers: Vec::new(), body };
+    scene.plane.inject(Fault::new(kind).on(Operation::ListFunctions).times(2));
+    let reply = scene.ask(Door::Schedule, &asked(json!({}))).await;
+    assert_eq!((reply.failed, reply.code()), (true, "unavailable"));
+}
+
 /// A dry run lists what would be taken away; so does the dry run of an `Expire`.
 #[tokio::test]
 async fn a_dry_run_takes_nothing_away() {
@@ -246,6 +295,10 @@ async fn a_sweep_that_cannot_go_on_comes_again() {
     assert_eq!(begun(None, false).await, (true, "timed_out".into()));
     let denied = Fault::access_denied().on(Operation::CreateSchedule);
     assert_eq!(begun(Some(denied), true).await, (true, "access_denied".into()));
+    // A success that names no schedule is none.
+    let silent = FaultKind::Answer { status: 200, error_type: None, headers: Vec::new(), body: "{}".to_owned() };
+    let silent = Fault::new(silent).on(Operation::CreateSchedule).times(9);
+    assert_eq!(begun(Some(silent), true).await, (true, "not_scheduled".into()));
     // What fails in a sweep that goes on is told, and not delivered again: each delivery would make another chain.
     let failed = Fault::access_denied().on(Operation::RemovePermission);
     assert_eq!(begun(Some(failed), true).await, (false, "sweep_incomplete".into()));
