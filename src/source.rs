@@ -53,6 +53,8 @@ pub struct Followed {
 struct State {
     held: Option<Arc<Held>>,
     asked: Option<Mark>,
+    /// When the extension last answered, with whatever version.
+    answered: Option<Mark>,
     /// The version that could not be read, so that it is reported once.
     refused: Option<Box<str>>,
 }
@@ -81,7 +83,7 @@ impl Held {
 }
 
 impl Source {
-    /// Follows a configuration; no allowlist is used that was seen longer ago than `most_age`.
+    /// Follows a configuration; no allowlist is used when AppConfig's last answer is older than `most_age`.
     pub fn follow(extension: Extension, most_age: Option<Duration>) -> Self {
         Self::Followed(Followed { extension, every: EVERY, most_age, state: Mutex::default() })
     }
@@ -139,9 +141,9 @@ impl Followed {
     }
 
     fn usable(&self) -> Option<Arc<Held>> {
-        let held = self.state().held.clone()?;
-        let new_enough = |most| held.seen.is_some_and(|seen| seen.is_within(most));
-        self.most_age.is_none_or(new_enough).then_some(held)
+        let state = self.state();
+        let new_enough = |most| state.answered.is_some_and(|answered| answered.is_within(most));
+        state.held.clone().filter(|_| self.most_age.is_none_or(new_enough))
     }
 
     fn is_due(&self) -> bool {
@@ -159,6 +161,8 @@ impl Followed {
 
     fn take(&self, answer: Answer) {
         let mut state = self.state();
+        // A newer version that is not good is an answer, too: the one before stays in force for as long as it stands.
+        state.answered = Some(Mark::now());
         let known = state.held.as_ref().filter(|held| held.version.is_some() && held.version == answer.version);
         let allowlist = match known {
             Some(held) => held.allowlist.clone(),
@@ -190,8 +194,18 @@ mod tests {
         let extension = Extension::new("broker/live/allowlist", 2772).unwrap();
         let Source::Followed(followed) = Source::follow(extension, Some(HOUR / 6)) else { unreachable!() };
         let held = Held { allowlist: Arc::default(), version: None, seen: Some(mark) };
-        *followed.state() = State { held: Some(Arc::new(held)), asked: Some(mark), refused: None };
+        *followed.state() =
+            State { held: Some(Arc::new(held)), asked: Some(mark), answered: Some(mark), refused: None };
         followed
+    }
+
+    #[test]
+    fn a_bad_version_leaves_the_good_one_in_force_for_as_long_as_appconfig_answers() {
+        let followed = followed(Mark::now().changed(|wall| wall - HOUR, HOUR));
+        assert!(followed.usable().is_none(), "nobody has answered for an hour");
+        followed.take(Answer { text: "[".into(), version: Some("2".into()) });
+        let held = followed.usable().expect("the one before stays");
+        assert!(held.version().is_none() && held.age().is_some_and(|age| age >= HOUR), "its age goes on");
     }
 
     #[test]

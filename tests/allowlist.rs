@@ -8,7 +8,7 @@ mod parsing;
 mod reference;
 mod refusals;
 mod requesters;
-mod schema;
+pub(crate) mod schema;
 
 use permission_broker::allowlist::{Allowlist, Approved, Denied};
 use permission_broker::requester::{Requester, Text};

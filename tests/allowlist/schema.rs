@@ -39,7 +39,7 @@ fn difference(text: &str) -> Option<String> {
     })
 }
 
-pub(super) fn assert_agreed(text: &str) {
+pub(crate) fn assert_agreed(text: &str) {
     assert_eq!(difference(text), None);
 }
 

@@ -61,7 +61,8 @@ fn the_dashboard_shows_metrics_that_there_are() {
     let mut wanted =
         BTreeSet::from(["durationMs", "attempts", "policyBytes", "policyBytesLeft"].map(|name| own(name, &[])));
     wanted.extend(Outcome::ALL.map(|outcome| own("durationMs", &["outcome", outcome.as_str()])));
-    wanted.extend(Door::ALL.map(|door| own("durationMs", &["door", door.as_str()])));
+    let doors = Door::ALL.into_iter().chain([Door::Schedule]);
+    wanted.extend(doors.map(|door| own("durationMs", &["door", door.as_str()])));
     let of_aws = [
         (
             "AWS/Lambda",

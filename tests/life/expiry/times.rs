@@ -135,6 +135,13 @@ fn a_longest_duration_is_a_duration() {
         (json!("PT1M"), true),
         (json!("P30D"), true),
         (json!("PT59S"), false),
+        (json!("PT060S"), true),
+        (json!("PT0M60S"), true),
+        (json!("PT100S"), true),
+        (json!("P0DT1H"), true),
+        (json!("P0W"), false),
+        (json!("P00DT0H0M59S"), false),
+        (json!("PT009S"), false),
         (json!("P1Y"), false),
         (json!(""), false),
         (json!(3600), false),
@@ -142,6 +149,7 @@ fn a_longest_duration_is_a_duration() {
         (Value::Null, false),
     ] {
         let rule = json!({ "accounts": ["210987654321"], "maxDuration": text });
+        crate::allowlist::schema::assert_agreed(&rule.to_string());
         let parsed = Allowlist::parse(&rule.to_string());
         assert_eq!(parsed.is_ok(), fits, "{text}");
         if let Err(problems) = parsed {
