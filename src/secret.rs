@@ -150,11 +150,10 @@ impl Search {
             self.walk_within(&string, inside, level);
         } else if let Some(values) = json::values(text) {
             for (name, value) in values {
-                let name = name.as_deref().unwrap_or_default();
-                if inside && !name.is_empty() {
-                    self.add(name);
+                if inside {
+                    self.add(&name);
                 }
-                self.walk(value.get(), inside || nearly_equal(FIELD, name), level + 1);
+                self.walk(value.get(), inside || nearly_equal(FIELD, &name), level + 1);
             }
         } else {
             self.search(text, inside);

@@ -186,12 +186,11 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     /// An allowlist that was asked for and seen at that time, and may be ten minutes old.
-    fn followed(mark: Mark) -> Followed {
-        let extension = Extension::new("broker/live/allowlist", 2772).unwrap();
-        let Source::Followed(followed) = Source::follow(extension, Some(HOUR / 6)) else { unreachable!() };
+    fn followed(mark: Mark) -> Option<Followed> {
+        let extension = Extension::new("broker/live/allowlist", 2772)?;
         let held = Held { allowlist: Arc::default(), version: None, seen: Some(mark) };
-        *followed.state() = State { held: Some(Arc::new(held)), asked: Some(mark), refused: None };
-        followed
+        let state = State { held: Some(Arc::new(held)), asked: Some(mark), refused: None };
+        Some(Followed { extension, every: EVERY, most_age: Some(HOUR / 6), state: Mutex::new(state) })
     }
 
     #[test]
@@ -202,7 +201,7 @@ mod tests {
             ("set back by an hour", Mark::now().changed(|wall| wall + HOUR, Duration::ZERO), false),
             ("set back by as much as has passed", Mark::now().changed(|wall| wall, HOUR), false),
         ] {
-            let followed = followed(mark);
+            let followed = followed(mark).expect("a configuration");
             assert_eq!((followed.is_due(), followed.usable().is_some()), (!is_new, is_new), "{name}");
         }
     }
