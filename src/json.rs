@@ -87,8 +87,8 @@ pub(crate) fn string_of(text: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(text).ok().map(|text| text.0)
 }
 
-/// Every value of an object or an array, however many, with the names of an object's.
-pub(crate) fn values(text: &str) -> Option<Vec<(Option<Cow<'_, str>>, &RawValue)>> {
+/// Every value of an object or an array, however many, under its name, which is empty in an array.
+pub(crate) fn values(text: &str) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
     serde_json::from_str::<Values<'_>>(text).ok().map(|values| values.0)
 }
 
@@ -139,7 +139,7 @@ impl<'de> Deserialize<'de> for Text<'de> {
 }
 
 /// The values in an object or an array.
-struct Values<'a>(Vec<(Option<Cow<'a, str>>, &'a RawValue)>);
+struct Values<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Values<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -152,14 +152,14 @@ impl<'de> Deserialize<'de> for Values<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut values = Vec::new();
                 while let Some(key) = map.next_key::<Text<'de>>()? {
-                    values.push((Some(key.0), map.next_value()?));
+                    values.push((key.0, map.next_value()?));
                 }
                 Ok(Values(values))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
                 let mut values = Vec::new();
                 while let Some(value) = seq.next_element()? {
-                    values.push((None, value));
+                    values.push((Cow::Borrowed(""), value));
                 }
                 Ok(Values(values))
             }

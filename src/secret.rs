@@ -138,10 +138,10 @@ impl Search {
         }
         if !text.starts_with(['{', '[', '"']) {
             // A number, or a text that is no JSON.
-            return if inside { self.add(text) } else { self.scan(text) };
+            return if inside { self.add(text) } else { self.search(text, inside) };
         }
         if level >= MOST_LEVELS {
-            return if inside { words(text).for_each(|word| self.add(word)) } else { self.scan(text) };
+            return self.search(text, inside);
         }
         if let Some(string) = json::string_of(text) {
             if inside {
@@ -150,16 +150,13 @@ impl Search {
             self.walk_within(&string, inside, level);
         } else if let Some(values) = json::values(text) {
             for (name, value) in values {
-                let name = name.as_deref().unwrap_or_default();
-                if inside && !name.is_empty() {
-                    self.add(name);
+                if inside {
+                    self.add(&name);
                 }
-                self.walk(value.get(), inside || nearly_equal(FIELD, name), level + 1);
+                self.walk(value.get(), inside || nearly_equal(FIELD, &name), level + 1);
             }
-        } else if inside {
-            words(text).for_each(|word| self.add(word));
         } else {
-            self.scan(text);
+            self.search(text, inside);
         }
     }
 
@@ -170,7 +167,17 @@ impl Search {
         }
     }
 
-    /// Goes through a text that cannot be parsed: behind each mention of the field comes a word, or a list or an object of words.
+    /// Goes through a text that cannot be parsed, without its escapes.
+    fn search(&mut self, text: &str, inside: bool) {
+        let text = unescaped(text);
+        if inside {
+            words(&text).for_each(|word| self.add(word));
+        } else {
+            self.scan(&text);
+        }
+    }
+
+    /// Goes through a text as it is: behind each mention of the field comes a word, or a list or an object of words.
     fn scan(&mut self, text: &str) {
         let mut rest = text;
         while let (false, Some(at)) = (self.0.too_many, position(rest)) {
@@ -200,4 +207,22 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 
 fn is_of_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || "._-".contains(c)
+}
+
+/// A text with JSON's escapes undone, as far as they stand for what names and tokens are made of; a space for the others. A string
+/// with half a surrogate pair in it is no text that a parser would give.
+fn unescaped(text: &str) -> Cow<'_, str> {
+    let mut parts = text.split('\\');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    if plain.len() == text.len() {
+        return text.into();
+    }
+    for part in parts {
+        let code = part.get(1..5).filter(|_| part.starts_with('u')).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        let one = code.and_then(char::from_u32).filter(char::is_ascii);
+        plain.push(one.unwrap_or(' '));
+        let length = if code.is_some() { 5 } else { usize::from(part.starts_with(['b', 'f', 'n', 'r', 't'])) };
+        plain.push_str(part.get(length..).unwrap_or(part));
+    }
+    plain.into()
 }

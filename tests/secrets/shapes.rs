@@ -61,6 +61,7 @@ async fn a_token_that_is_no_string_is_not_shown() {
         json!(json!({ "a": CANARY }).to_string()).to_string(),
         format!(r#"["{}"]"#, escaped(CANARY)),
         format!(r#"["\ud800","{CANARY}"]"#),
+        format!(r#"["\ud800{}\n"]"#, escaped(CANARY)),
         format!(r#"["\ud800{CANARY}"]"#),
         format!("{}[\"{CANARY}\"]{}", "[".repeat(100), "]".repeat(100)),
         json!([many, CANARY]).to_string(),
@@ -101,6 +102,7 @@ async fn a_token_in_what_cannot_be_read_is_not_shown() {
     let not_json = [
         format!(r#"{{"parameters":{{"EventSourceToken":"{CANARY}","#),
         format!(r#"{{"parameters":{{"EventSourceToken":"{CANARY}"#),
+        format!(r#"{{"parameters":{{"Event\u0053ourceToken":"\n{}"#, escaped(CANARY)),
         format!(r#"{{"parameters":{{"EventSourceToken": ["another-token", "{CANARY}""#),
         format!(r#"{{"parameters":{{"EventSourceToken": {{"a": "{CANARY}"}},}}}}"#),
         format!(r#"{{"parameters": "{{\"EventSourceToken\": \"{CANARY}\"}}"#),
