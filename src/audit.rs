@@ -209,6 +209,10 @@ pub(crate) struct Verdict {
     pub(crate) blamed: Vec<String>,
     /// Whether its write may have been carried out without anybody having seen it.
     pub(crate) unclear: bool,
+    /// Whether it is known by reading the policy, not by AWS's answer to its write.
+    pub(crate) confirmed_by_read: bool,
+    /// Whether it was not seen to stand beside the other statement of its request.
+    pub(crate) alone: bool,
     /// How full the policy is.
     pub(crate) policy: Option<Fill>,
     /// What the policy holds, if it was read.
@@ -258,6 +262,13 @@ impl Recorded {
         let parts = [&self.verdict, &second.verdict].map(Part::of).into();
         let verdict = if self.code().is_some() { self.verdict } else { second.verdict };
         Self { verdict: Verdict { parts, ..verdict } }
+    }
+
+    /// The ending of a request of which one statement stands and the other does not: both are told.
+    pub(crate) fn beside(self, stands: &Self, is_first: bool) -> Self {
+        let (own, other) = (self.part(), stands.part());
+        let parts = if is_first { vec![own, other] } else { vec![other, own] };
+        Self { verdict: Verdict { parts, ..self.verdict } }
     }
 
     /// A dry run, with the rules that do not allow it beside the one that does.
@@ -388,7 +399,8 @@ impl Audit {
         };
         let (statement, would_store) = (shown(written.statement.as_ref()), shown(written.would_store.as_ref()));
         let (revision_id, policy, blamed) = (written.revision_id, written.policy, written.blamed);
-        let verdict = Verdict { unclear: written.unclear, ..Verdict::of(case, ending).approved(approved) };
+        let Written { unclear, confirmed_by_read, alone, .. } = written;
+        let verdict = Verdict { unclear, confirmed_by_read, alone, ..Verdict::of(case, ending).approved(approved) };
         let verdict = Verdict { statement, would_store, fingerprint, ..verdict };
         Ok(Recorded { verdict: Verdict { revision_id, policy, blamed, ..verdict } })
     }

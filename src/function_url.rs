@@ -19,7 +19,7 @@ use crate::error::{Code, Fault};
 use crate::event::Received;
 use crate::grant::Grant;
 use crate::outcome::Outcome;
-use crate::policy::{self, Before, Budget, Refused, Written};
+use crate::policy::{self, Before, Budget, Named, Other, Refused, Unless, Written};
 use crate::reply::Answered;
 use crate::request::Request;
 use crate::resource::Own;
@@ -72,73 +72,198 @@ impl Broker {
     }
 
     async fn grant_both(&self, case: &Case<'_>, both: [Approved; 2], budget: Budget, whole: Budget) -> Answered {
-        let [url, invoke] = both;
-        let [first, second] = match boxed(|| policy::meet_both(&self.client, [&url, &invoke], budget)).await {
+        let [url, invoke] = &both;
+        let [first, second] = match boxed(|| policy::meet_both(&self.client, [url, invoke], budget)).await {
             Ok(both) => both,
-            Err(Refused { second, written }) => {
-                return self.audit.not_made(case, if second { &invoke } else { &url }, written);
-            }
+            Err(refused) => return self.unwritten(case, &both, refused),
         };
         // What stood there before this request is not its own to take away.
-        let undo_url = (!first.stands()).then(|| url.taken_back());
-        let undo_invoke = (!second.stands()).then(|| invoke.taken_back());
+        let stood = [first.stands(), second.stands()];
+        let seen = stood == [true, true];
         let first = Before::Seen(Box::new(first));
-        let first = self.make_after(self.audit.intent(case, url)?, budget, first).await?;
-        let undo_url = undo_url.filter(|_| may_stand(&first));
-        let undo_url = undo_url.map(|undo| undo.naming(first.verdict().fingerprint.as_ref()));
+        let first = self.make_after(self.audit.intent(case, url.again())?, budget, first).await?;
+        let undo_url = undo(url, &first, stood[0]);
         if first.code().is_some() {
-            return self.unless_left(case, first, [undo_url, None], whole).await;
+            let other = second.standing();
+            return self
+                .unless_left(case, &both, Fell { first, second: None, undo: [None, undo_url], other }, whole)
+                .await;
         }
-        let second = match self.audit.intent(case, invoke) {
-            // From here on the second statement stands, or its absence is on record.
-            Ok(intent) => self.make_after(intent, budget, Before::Seen(Box::new(second))).await?,
+        let other = Other::of(named(url, &first), &first, seen);
+        let second = Before::Beside(Some(Box::new(second)), other);
+        // Once there is an intent, the second statement stands, or its absence is on record.
+        let second = match self.audit.intent(case, invoke.again()) {
+            Ok(intent) => self.make_after(intent, budget, second).await?,
             Err(unrecorded) => {
-                let _ = self.take_back(case, [undo_url, None], whole).await;
+                let unless = [named(url, &first), Named::expected(invoke)];
+                let _ = self.take_back(case, [None, undo_url], &unless, whole).await;
                 return Err(unrecorded);
             }
         };
-        if second.code().is_none() {
-            return Ok(first.and(second));
+        let undo = [undo(invoke, &second, stood[1]), undo_url];
+        match second.code() {
+            None if !second.verdict().alone => Ok(first.and(second)),
+            Some(_) => {
+                let fell = Fell { first, second: Some(second), undo, other: None };
+                self.unless_left(case, &both, fell, whole).await
+            }
+            None => self.first_once_more(case, &both, [first, second], undo, [budget, whole]).await,
         }
-        let undo_invoke = undo_invoke.filter(|_| may_stand(&second));
-        let undo_invoke = undo_invoke.map(|undo| undo.naming(second.verdict().fingerprint.as_ref()));
-        self.unless_left(case, second, [undo_invoke, undo_url], whole).await
     }
 
-    /// The ending of a request that came to nothing, if nothing of it is left.
-    async fn unless_left(
+    /// The first statement is not seen beside the second any more: whoever wrote it has taken it back.
+    async fn first_once_more(
         &self,
         case: &Case<'_>,
-        ending: Recorded,
-        undo: [Option<Approved<Revoke>>; 2],
-        budget: Budget,
+        both: &[Approved; 2],
+        [first, second]: [Recorded; 2],
+        [undo_invoke, undo_url]: [Option<Undo>; 2],
+        [budget, whole]: [Budget; 2],
     ) -> Answered {
+        let [url, invoke] = both;
+        let before = Before::Beside(None, Other::of(named(invoke, &second), &second, false));
+        let again = match self.audit.intent(case, url.again()) {
+            Ok(intent) => self.make_after(intent, budget, before).await?,
+            Err(unrecorded) => {
+                let unless = [named(url, &first), named(invoke, &second)];
+                let _ = self.take_back(case, [undo_invoke, undo_url], &unless, whole).await;
+                return Err(unrecorded);
+            }
+        };
+        if again.code().is_none() && !again.verdict().alone {
+            let first = if again.outcome() == Some(Outcome::AlreadyGranted) { first } else { again };
+            return Ok(first.and(second));
+        }
+        let undo = [undo_invoke, undo_url.or_else(|| undo(url, &again, false))];
+        self.unless_left(case, both, Fell { first: again, second: Some(second), undo, other: None }, whole).await
+    }
+
+    /// The ending of a request for which the policy has no place, so that nothing is written.
+    fn unwritten(&self, case: &Case<'_>, [url, invoke]: &[Approved; 2], refused: Refused) -> Answered {
+        let Refused { second, other, written } = refused;
+        let (failed, stands) = if second { (invoke, url) } else { (url, invoke) };
+        let stands = other.map(|written| self.audit.not_made(case, stands, *written)).transpose()?;
+        let failed = self.audit.not_made(case, failed, written)?;
+        Ok(match stands {
+            Some(stands) => failed.beside(&stands, !second),
+            None => failed,
+        })
+    }
+
+    /// The ending of a request that came to nothing, if nothing of it is left; or to all that was asked for, if
+    /// somebody else has done the rest meanwhile.
+    async fn unless_left(&self, case: &Case<'_>, both: &[Approved; 2], fell: Fell, budget: Budget) -> Answered {
         const HALF: &str = "one of the two statements may stand, as it could not be taken back: send the request again";
-        match self.take_back(case, undo, budget).await? {
-            true => Ok(ending),
-            false => self.audit.refused(case, vec![Fault::new("", Code::HalfGranted, HALF)]),
+        let Fell { first, second, undo, other } = fell;
+        let [url, invoke] = both;
+        let named_invoke = second.as_ref().map_or_else(|| Named::expected(invoke), |second| named(invoke, second));
+        let ours = undo.each_ref().map(Option::is_some);
+        match self.take_back(case, undo, &[named(url, &first), named_invoke], budget).await? {
+            Back::Left => self.audit.refused(case, vec![Fault::new("", Code::HalfGranted, HALF)]),
+            Back::Both(kept) => self.whole(case, invoke, [Some(first), second], *kept),
+            Back::Gone => {
+                let other = other.map(|written| self.audit.not_made(case, invoke, written)).transpose()?;
+                self.fallen(case, first, second.or(other), ours)
+            }
         }
     }
 
-    /// Takes back what this request made; says whether nothing of it is left.
+    /// Both stand, though one of them could not be given: that is recorded too, and then told.
+    fn whole(
+        &self,
+        case: &Case<'_>,
+        invoke: &Approved,
+        [first, second]: [Option<Recorded>; 2],
+        kept: Recorded,
+    ) -> Answered {
+        let made = |recorded: &Recorded| recorded.code().is_none();
+        let is_second = kept.verdict().statement_id.as_deref() == Some(invoke.statement_id().as_str());
+        let (first, second) = match (first.filter(made), second.filter(made)) {
+            (Some(first), _) if is_second => (first, kept),
+            (first, Some(second)) => (first.unwrap_or(kept), second),
+            (first, None) => {
+                let second = self.audit.not_made(case, invoke, Written::standing_as(invoke))?;
+                (first.unwrap_or(kept), second)
+            }
+        };
+        Ok(first.and(second))
+    }
+
+    /// The ending of a request of which nothing is left; what stands without it is told beside what failed.
+    fn fallen(&self, case: &Case<'_>, first: Recorded, second: Option<Recorded>, undone: [bool; 2]) -> Answered {
+        const GONE: &str = "one of the two statements is being taken away by another request: send this one again";
+        let [undone_invoke, undone_url] = undone;
+        let Some(second) = second else { return Ok(first) };
+        Ok(match (first.code(), second.code()) {
+            (Some(_), None) if !undone_invoke => first.beside(&second, true),
+            (Some(_), _) => first,
+            (None, Some(_)) if !undone_url => second.beside(&first, false),
+            (None, Some(_)) => second,
+            (None, None) => return self.audit.refused(case, vec![Fault::new("", Code::Unavailable, GONE)]),
+        })
+    }
+
+    /// Takes back what this request made, unless both statements stand; says what is left of it.
     async fn take_back(
         &self,
         case: &Case<'_>,
-        undo: [Option<Approved<Revoke>>; 2],
+        undo: [Option<Undo>; 2],
+        both: &[Named; 2],
         budget: Budget,
-    ) -> Result<bool, Unrecorded> {
+    ) -> Result<Back, Unrecorded> {
         let mut gone = true;
-        for revoke in undo.into_iter().flatten() {
+        for Undo { revoke, unseen } in undo.into_iter().flatten() {
             let intent = self.audit.intent(case, revoke)?;
-            let written = boxed(|| policy::remove(&self.client, &intent, budget)).await;
-            gone &= intent.outcome(written)?.code().is_none();
+            let unless = Unless { both, unseen };
+            let written = boxed(|| policy::take_back(&self.client, &intent, budget, unless)).await;
+            let back = intent.outcome(written)?;
+            if matches!(back.outcome(), Some(Outcome::Granted | Outcome::AlreadyGranted)) {
+                return Ok(Back::Both(Box::new(back)));
+            }
+            gone &= back.code().is_none();
         }
-        Ok(gone)
+        Ok(if gone { Back::Gone } else { Back::Left })
     }
 }
 
-/// Whether a statement may stand that a grant made: as it was asked, as another, or without anybody having seen it.
-fn may_stand(grant: &Recorded) -> bool {
-    let unseen = grant.code() == Some(Code::OutcomeUnknown) && grant.verdict().unclear;
-    unseen || grant.outcome() == Some(Outcome::Granted) || grant.code() == Some(Code::StatementDiffers)
+/// How a request got on that could not give both.
+struct Fell {
+    first: Recorded,
+    /// The second, if it came to that.
+    second: Option<Recorded>,
+    /// What it made, the second before the first.
+    undo: [Option<Undo>; 2],
+    /// The second as it was found, if it did not come to that.
+    other: Option<Written>,
+}
+
+/// A statement that this request made, or may have made, to be taken back.
+struct Undo {
+    revoke: Approved<Revoke>,
+    /// Whether nobody has seen it.
+    unseen: bool,
+}
+
+/// What is left of a request.
+enum Back {
+    /// Nothing.
+    Gone,
+    /// A statement that could not be taken back.
+    Left,
+    /// Both statements: the one that was to be taken back stays.
+    Both(Box<Recorded>),
+}
+
+/// What to take back of a statement that did not stand before this request.
+fn undo(approved: &Approved, made: &Recorded, stood: bool) -> Option<Undo> {
+    let unseen = made.code() == Some(Code::OutcomeUnknown) && made.verdict().unclear;
+    let ours = unseen || made.outcome() == Some(Outcome::Granted) || made.code() == Some(Code::StatementDiffers);
+    let revoke = || approved.taken_back().naming(made.verdict().fingerprint.as_ref());
+    (ours && !stood).then(|| Undo { revoke: revoke(), unseen })
+}
+
+/// A statement as AWS made it of a grant; as it is expected, unless that is known.
+fn named(approved: &Approved, made: &Recorded) -> Named {
+    let stored = made.verdict().fingerprint.as_ref().filter(|_| made.code().is_none());
+    Named::expected(approved).stored(stored)
 }

@@ -39,7 +39,7 @@ use crate::outcome::Outcome;
 use crate::secret::Secrets;
 use crate::statement::Statement;
 pub(crate) use add::{Before, add};
-pub(crate) use both::{Met, Refused, meet_both, preview_both};
+pub(crate) use both::{Met, Named, Other, Refused, meet_both, preview_both};
 pub use budget::{Budget, Timing};
 pub(crate) use call::{Answer, Failure, StatusKept, answer, shown, word};
 pub(crate) use fill::Fill;
@@ -48,7 +48,7 @@ pub use fill::MOST_BYTES;
 pub(crate) use fill::NEARLY_FULL;
 pub(crate) use preview::{foreseen, preview, preview_revoke};
 pub(crate) use read::{Seen, read};
-pub(crate) use remove::remove;
+pub(crate) use remove::{Unless, remove, take_back};
 
 /// Tries of one change, the first included.
 pub const MOST_ATTEMPTS: u32 = 3;
@@ -92,6 +92,8 @@ pub(crate) struct Written {
     pub(crate) confirmed_by_read: bool,
     /// Whether a write of ours may have been carried out without anybody having seen it.
     pub(crate) unclear: bool,
+    /// Whether it is done, but was not seen to stand beside the other statement of its request.
+    pub(crate) alone: bool,
     /// Whether AWS's rendering of the statement means something else than was asked.
     pub(crate) differs: bool,
     /// The statements that name a principal which is no more, where that stands in the way.
@@ -145,6 +147,7 @@ impl Written {
             would_store: None,
             confirmed_by_read: false,
             unclear: false,
+            alone: false,
             differs: false,
             blamed: Vec::new(),
             policy: None,

@@ -8,6 +8,7 @@ mod late;
 mod model;
 mod read;
 mod revoke;
+mod together;
 mod triage;
 
 use permission_broker::local::control_plane::ControlPlane;

@@ -23,8 +23,12 @@ mod price {
     pub(super) const HTTP_API: f64 = 1.00;
 }
 
-/// How long AWS takes to answer `AddPermission`, in milliseconds. An assumption: it was not measured here.
+/// How long AWS takes to answer a call, in milliseconds. An assumption: it was not measured here.
 const AWS: f64 = 60.0;
+
+/// What the template switches on unless it is told otherwise: the policy is read before it is written, and the outcomes
+/// carry metrics.
+const SWITCHES: [(&str, &str); 2] = [("BROKER_POLICY_BUDGET", "on"), ("BROKER_METRICS", "on")];
 
 /// What Lambda adds to the init of an empty function, in milliseconds: published measurements of a Rust function that
 /// does nothing report 15, of which its own process takes two.
@@ -35,9 +39,11 @@ const PLATFORM_LINES: f64 = 900.0;
 
 const SIZES_MB: [f64; 3] = [128.0, 256.0, 512.0];
 
-/// Measures the broker alone, and prints the bill.
+/// Measures the broker alone, as the template deploys it, and prints the bill.
 pub(crate) fn run(broker: &Program, door: Door, extent: &Extent) -> Result<(), Failure> {
     let lab = Lab::new()?;
+    let broker = &as_deployed(broker);
+    let (calls, waiting) = (broker.calls, AWS * broker.calls as f64);
     let task = Task { door, wish: Wish::Allowed, events: extent.events };
     let starts = (0..extent.starts).map(|_| measure(broker, &lab, task, None)).collect::<Result<Vec<_>, _>>()?;
     let (init, first, warm) =
@@ -49,10 +55,10 @@ pub(crate) fn run(broker: &Program, door: Door, extent: &Extent) -> Result<(), F
     println!("Per million grants: requests ${:.2}, HTTP API ${:.2},", price::REQUESTS, price::HTTP_API);
     println!("logs {lines:.0} bytes × 10⁶ × ${:.2} a GB = ${logs:.2}: together ${fixed:.2}.", price::GB_OF_LOGS);
     println!(
-        "The time is billed in whole milliseconds: warm, CPU {warm:.2} ms × {MB_OF_ONE_CPU} / MB + {AWS} ms of AWS;"
+        "The time is billed in whole milliseconds: warm, CPU {warm:.2} ms × {MB_OF_ONE_CPU} / MB + {calls} × {AWS} ms of AWS;"
     );
     println!(
-        "cold, {INIT_OF_LAMBDA} ms of Lambda + init {init:.1} ms + CPU {first:.2} ms × {MB_OF_ONE_CPU} / MB + {AWS} ms."
+        "cold, {INIT_OF_LAMBDA} ms of Lambda + init {init:.1} ms + CPU {first:.2} ms × {MB_OF_ONE_CPU} / MB + {calls} × {AWS} ms."
     );
     println!();
     for (architecture, gb_second) in price::GB_SECOND {
@@ -72,10 +78,17 @@ pub(crate) fn run(broker: &Program, door: Door, extent: &Extent) -> Result<(), F
                 let time = billed / 1e3 * mb / 1024.0 * gb_second * 1e6;
                 [format!("{billed}"), format!("${time:.2}"), format!("${:.2}", time + fixed)]
             };
-            let cells = [of(warm * slower + AWS), of(INIT_OF_LAMBDA + init + first * slower + AWS)];
+            let cells = [of(warm * slower + waiting), of(INIT_OF_LAMBDA + init + first * slower + waiting)];
             [format!("{mb} MB")].into_iter().chain(cells.into_iter().flatten()).collect()
         };
         markdown::print(&header, &SIZES_MB.map(row));
     }
     Ok(())
+}
+
+/// The broker with the template's switches: a read of the policy and a write for each grant.
+fn as_deployed(broker: &Program) -> Program {
+    let mut broker = broker.clone();
+    broker.environment.extend(SWITCHES.map(|(name, value)| (name, value.to_owned())));
+    Program { calls: 2, ..broker }
 }

@@ -57,6 +57,12 @@ impl Approved {
         &self.asked
     }
 
+    /// The same once more: for a second try, or for a record of what stands without one.
+    pub(crate) fn again(&self) -> Self {
+        let (resource, statement_id) = (self.resource.clone(), self.statement_id.clone());
+        Self { asked: self.asked.clone(), resource, statement_id, rule: self.rule.clone() }
+    }
+
     /// The way back: what was approved may be taken away again, as long as it is what was approved.
     pub(crate) fn taken_back(&self) -> Approved<Revoke> {
         let fingerprint = Statement::expected(self).fingerprint();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_lambda::Client;
 
 use super::call::{self, Answer, Failure, Hint};
-use super::{Budget, Ending, Fill, MOST_ATTEMPTS, MOST_READS, Met, Step, Written};
+use super::{Budget, Ending, Fill, MOST_ATTEMPTS, MOST_READS, Met, Other, Step, Written};
 use crate::audit::Intent;
 use crate::error::Code;
 use crate::event::Door;
@@ -23,20 +23,32 @@ pub(crate) async fn add(client: &Client, bounded: &Bounded<'_>, budget: Budget, 
     let intent = bounded.intent();
     let expected = Statement::expected(intent.approved());
     let company = intent.door() == Some(Door::Sqs);
-    let mut attempt =
-        Attempt { client, intent, budget, expected, company, unconfirmed: false, written: Written::new() };
+    let mut attempt = Attempt {
+        client,
+        intent,
+        budget,
+        expected,
+        company,
+        unconfirmed: false,
+        other: None,
+        beside: None,
+        written: Written::new(),
+    };
     let first = match before {
         Before::Nothing => None,
         Before::Policy => attempt.read_first().await,
-        Before::Seen(met) => {
-            attempt.written = met.written;
-            met.ending.filter(|_| !attempt.company)
+        Before::Seen(met) => attempt.met(*met),
+        Before::Beside(met, other) => {
+            attempt.beside = other.was_seen().then_some(true);
+            attempt.other = Some(other);
+            met.and_then(|met| attempt.met(*met))
         }
     };
     let ending = match first {
         Some(ending) => ending,
         None => attempt.run().await,
     };
+    let ending = attempt.with_the_other(ending).await;
     let ending = match ending {
         // A write that may have arrived is never called failed for another reason.
         Ending::Not(code) if attempt.unconfirmed && !tells_what_stands(code) => Ending::Not(Code::OutcomeUnknown),
@@ -58,6 +70,17 @@ pub(crate) enum Before {
     Policy,
     /// The policy was seen already.
     Seen(Box<Met>),
+    /// The policy was seen, or not, and the statement has to stand beside another one.
+    Beside(Option<Box<Met>>, Other),
+}
+
+/// What a policy shows of two statements of one request.
+enum Together {
+    Both,
+    /// The other one, not ours.
+    OtherOnly,
+    /// Not the other one, or nobody could see.
+    NotTheOther,
 }
 
 /// Whether an ending says what stands under the statement id, so that nothing is open.
@@ -75,13 +98,63 @@ struct Attempt<'a> {
     company: bool,
     /// Whether a write was sent of which it is not known that it stands: the statement may be ours.
     unconfirmed: bool,
+    /// The statement that this one has to stand beside.
+    other: Option<Other>,
+    /// Whether that one stood in the policy when this one was seen there, after the last write.
+    beside: Option<bool>,
     written: Written,
 }
 
 impl Attempt<'_> {
+    /// What was seen of the policy before, as long as nobody else is about to change it.
+    fn met(&mut self, met: Met) -> Option<Ending> {
+        self.written = met.written;
+        met.ending.filter(|_| !self.company)
+    }
+
+    /// Sees that both statements stand at once, before this one is called done. Whoever wrote the other one may be
+    /// taking it back just now: such a removal is bound to a revision at which the two were not seen together, so
+    /// once they were, it comes too late.
+    async fn with_the_other(&mut self, mut ending: Ending) -> Ending {
+        for _ in 0..2 {
+            let Ending::Done(outcome) = ending else { return ending };
+            match self.see_both(outcome).await {
+                Together::Both => return ending,
+                Together::NotTheOther => break,
+                // What was found has gone, or what was written is not shown yet.
+                Together::OtherOnly => {
+                    self.unconfirmed |= outcome == Outcome::Granted;
+                    ending = self.run().await;
+                }
+            }
+        }
+        self.written.alone = matches!(ending, Ending::Done(_));
+        ending
+    }
+
+    async fn see_both(&mut self, outcome: Outcome) -> Together {
+        let Some(other) = &self.other else { return Together::Both };
+        let ours = outcome == Outcome::Granted && !self.written.confirmed_by_read;
+        match self.beside {
+            Some(true) => return Together::Both,
+            Some(false) => return Together::NotTheOther,
+            None if ours && other.is_ours() => return Together::Both,
+            None => {}
+        }
+        let Some(Ok(policy)) = self.see().await.map(|answer| answer.result) else { return Together::NotTheOther };
+        if !self.other.as_ref().is_some_and(|other| other.stands_in(&policy.document)) {
+            return Together::NotTheOther;
+        }
+        let mine = self.written.statement.as_ref().unwrap_or(&self.expected);
+        match find(&policy.document, mine.sid()) {
+            Some(Found::Statement(stored)) if *stored == *mine => Together::Both,
+            _ => Together::OtherOnly,
+        }
+    }
+
     /// What the policy says before the first write, if it says that none is needed or possible.
     async fn read_first(&mut self) -> Option<Ending> {
-        let answer = self.see_first().await?;
+        let answer = self.see().await?;
         match answer.result {
             Ok(policy) => {
                 let ending =
@@ -105,8 +178,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// The policy before the first write, asked for again where AWS was too busy.
-    async fn see_first(&mut self) -> Option<Answer<call::Policy>> {
+    /// The policy, asked for again where AWS was too busy.
+    async fn see(&mut self) -> Option<Answer<call::Policy>> {
         let mut read = 1;
         loop {
             let time = self.budget.of_call()?;
@@ -126,6 +199,7 @@ impl Attempt<'_> {
         while self.written.attempts < MOST_ATTEMPTS {
             let Some(time) = self.budget.of_call() else { break };
             self.written.attempts += 1;
+            self.beside = None;
             let answer = call::add(self.client, self.intent.approved(), time).await;
             match self.judge(answer).await {
                 Step::End(ending) => return ending,
@@ -239,6 +313,7 @@ impl Attempt<'_> {
                 Ok(policy) => {
                     if let Some(found) = find(&policy.document, self.expected.sid()) {
                         self.written.revision_id = policy.revision_id;
+                        self.beside = self.other.as_ref().map(|other| other.stands_in(&policy.document));
                         let before = self.written.policy.take().and_then(|fill| fill.bytes_before());
                         self.written.policy = Some(Fill::seen_after(before, &policy.document));
                         return self.compare(found, absent);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aws_sdk_lambda::Client;
 
 use super::call::{self, Answer, Failure, Hint};
-use super::{Budget, Ending, MOST_ATTEMPTS, MOST_READS, Step, Written};
+use super::{Budget, Ending, MOST_ATTEMPTS, MOST_READS, Named, Step, Written};
 use crate::asked::Asked;
 use crate::audit::Intent;
 use crate::error::Code;
@@ -25,11 +25,29 @@ const NO_REVISION: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Removes the statement that an intent stands for.
 pub(crate) async fn remove(client: &Client, intent: &Intent<'_, Revoke>, budget: Budget) -> Written {
+    removed(client, intent, budget, None).await
+}
+
+/// Takes back one of the two statements of a request, unless both stand: then what was asked for is there, and somebody
+/// else may have been told so. Every write is bound to the revision at which the two were not seen together, so if they have
+/// come together since, AWS refuses it.
+pub(crate) async fn take_back(
+    client: &Client,
+    intent: &Intent<'_, Revoke>,
+    budget: Budget,
+    unless: Unless<'_>,
+) -> Written {
+    removed(client, intent, budget, Some(unless)).await
+}
+
+async fn removed(client: &Client, intent: &Intent<'_, Revoke>, budget: Budget, unless: Option<Unless<'_>>) -> Written {
     let revoke = intent.approved().asked();
     let mut removal = Removal {
         client,
         intent,
         budget,
+        unless,
+        has_settled: false,
         revision: revoke.revision_id().map(|id| RevisionId::as_str(id).to_owned()),
         company: intent.door() == Some(Door::Sqs),
         unconfirmed: false,
@@ -46,10 +64,22 @@ pub(crate) async fn remove(client: &Client, intent: &Intent<'_, Revoke>, budget:
     Written { ending, ..removal.written }
 }
 
+/// The statements of a request that are left alone if both of them stand.
+#[derive(Clone, Copy)]
+pub(crate) struct Unless<'a> {
+    pub(crate) both: &'a [Named; 2],
+    /// Whether nobody has seen yet that the one to be taken back was written.
+    pub(crate) unseen: bool,
+}
+
 struct Removal<'a> {
     client: &'a Client,
     intent: &'a Intent<'a, Revoke>,
     budget: Budget,
+    /// The statements that are left alone if all of them stand.
+    unless: Option<Unless<'a>>,
+    /// Whether it has been waited for what is seen to stay.
+    has_settled: bool,
     /// The revision that the policy must have when the write reaches it.
     revision: Option<String>,
     /// Whether others write to the policy at the same time, as far as is known.
@@ -71,6 +101,8 @@ enum Look {
     Present,
     /// Another statement than the fingerprint names.
     Other,
+    /// Both statements of the request whose one is to be taken back.
+    Both,
     /// The policy could not be read; the code is a better ending than the caller's, if there is one.
     Unread(Option<Code>),
 }
@@ -103,6 +135,7 @@ impl Removal<'_> {
                 // Whether it is the policy or the target that is not there, only a removal tells.
                 Look::NoPolicy => self.revision = self.revision.take().or(Some(NO_REVISION.to_owned())),
                 Look::Other => return Some(Step::End(Ending::Not(Code::StatementConflict))),
+                Look::Both => return Some(self.stays()),
                 Look::Unread(code) => return Some(Step::End(Ending::Not(code.unwrap_or(Code::Unavailable)))),
             }
         }
@@ -159,6 +192,7 @@ impl Removal<'_> {
             Look::NoPolicy => Step::End(Ending::Not(Code::TargetNotFound)),
             Look::Present => Step::Again(Code::OutcomeUnknown, self.pause(None)),
             Look::Other => Step::End(Ending::Not(Code::StatementConflict)),
+            Look::Both => self.stays(),
             Look::Unread(code) => Step::End(Ending::Not(code.unwrap_or(Code::OutcomeUnknown))),
         }
     }
@@ -175,6 +209,7 @@ impl Removal<'_> {
             Look::NoPolicy => Step::Again(Code::OutcomeUnknown, self.pause(None)),
             Look::Present => Step::Again(present, self.pause(None)),
             Look::Other => Step::End(Ending::Not(Code::StatementConflict)),
+            Look::Both => self.stays(),
             Look::Unread(code) => Step::End(Ending::Not(code.unwrap_or(Code::OutcomeUnknown))),
         }
     }
@@ -186,6 +221,13 @@ impl Removal<'_> {
         Step::End(Ending::Done(outcome))
     }
 
+    /// Nothing is taken back: what stands is what was asked for.
+    fn stays(&mut self) -> Step {
+        let unseen = self.unless.is_some_and(|unless| unless.unseen);
+        self.written.confirmed_by_read = unseen;
+        Step::End(Ending::Done(if unseen { Outcome::Granted } else { Outcome::AlreadyGranted }))
+    }
+
     async fn look(&mut self) -> Look {
         for read in 1..=MOST_READS {
             let Some(time) = self.budget.of_call() else { break };
@@ -193,6 +235,17 @@ impl Removal<'_> {
             self.written.note_read(&answer);
             let pause = match answer.result {
                 Ok(policy) => {
+                    let is_there = |named: &Named| named.stands_in(&policy.document);
+                    if self.unless.is_some_and(|unless| unless.both.iter().all(is_there)) {
+                        if self.has_settled || !self.company {
+                            return self.both(&policy.document, policy.revision_id);
+                        }
+                        self.has_settled = true;
+                        if read == MOST_READS || !self.budget.settle().await {
+                            break;
+                        }
+                        continue;
+                    }
                     if let Some(found) = find(&policy.document, self.intent.approved().statement_id().as_str()) {
                         return self.compare(found, policy.revision_id);
                     }
@@ -213,6 +266,14 @@ impl Removal<'_> {
             }
         }
         Look::Unread(None)
+    }
+
+    fn both(&mut self, document: &str, revision: Option<String>) -> Look {
+        self.written.revision_id = revision;
+        if let Some(Found::Statement(stored)) = find(document, self.intent.approved().statement_id().as_str()) {
+            self.written.statement = Some(*stored);
+        }
+        Look::Both
     }
 
     fn compare(&mut self, found: Found, revision: Option<String>) -> Look {

@@ -75,6 +75,10 @@ pub(crate) fn is_success(word: &str) -> bool {
     matches!(word, "granted" | "already_granted" | "revoked" | "already_revoked")
 }
 
+fn word_of_success(line: &Value) -> bool {
+    matches!(line["outcome"].as_str(), Some("granted" | "already_granted"))
+}
+
 /// Whether a code says that something may have changed.
 fn leaves_it_open(code: &str) -> bool {
     matches!(code, "audit_unavailable" | "outcome_unknown" | "internal" | "half_granted")
@@ -193,14 +197,21 @@ impl Event {
     fn ending(&self, reply: &Reply, written: &[Written]) -> Ending {
         let failed = self.scene.sink.take_failed();
         let outcomes = written.iter().map(|one| &one.line).filter(|line| line["record"] == "outcome");
-        // What undoes a change is no ending of the request.
-        let words: Vec<&str> = outcomes.filter(|line| line["takesBack"] != true).map(word).collect();
-        let failure = words.iter().rfind(|word| !is_success(word));
+        // What undoes a change is no ending of the request, unless it leaves what stands.
+        let granted = |line: &Value| matches!(word(line), "granted" | "already_granted");
+        let outcomes: Vec<&Value> = outcomes.filter(|line| line["takesBack"] != true || granted(line)).collect();
+        let words: Vec<&str> = outcomes.iter().copied().map(word).collect();
+        // What failed, and was not seen to stand after all.
+        let healed = |(i, line): &(usize, &&Value)| {
+            outcomes.iter().skip(*i).any(|later| granted(later) && later["statementId"] == line["statementId"])
+        };
+        let failures = outcomes.iter().enumerate().filter(|(_, line)| !is_success(word(line)));
+        let failure = failures.filter(|one| !healed(one)).map(|(_, line)| word(line)).next_back();
         let told = match reply.failed_messages() {
             // A queue is told that a message comes again, not why: a code, or that a record failed.
             Some(_) if reply.comes_again() && failed => "audit_unavailable",
-            Some(_) if reply.comes_again() => failure.copied().expect("a message comes again without a reason"),
-            Some(_) => failure.or(words.last()).copied().expect("a message is done without a record"),
+            Some(_) if reply.comes_again() => failure.expect("a message comes again without a reason"),
+            Some(_) => failure.or(words.last().copied()).expect("a message is done without a record"),
             None if reply.code().is_empty() => reply.outcome(),
             None => reply.code(),
         };
@@ -235,8 +246,30 @@ impl Event {
                 }
             }
         }
+        let (stands, _) = self.now();
+        if let Ending::Done(word) = ending
+            && self.asked.gives()
+            && !is_success(word)
+            && !matches!(word.as_str(), "access_denied" | "internal")
+            && stands == found
+        {
+            self.half_is_told(word, &stands, written);
+        }
         if let Some(denied) = written.iter().find(|one| one.line["decision"] == "denied") {
             assert_eq!(writes(&self.scene.plane), 0, "denied, but called: {}", denied.line);
+        }
+    }
+
+    /// One of two statements that stands without the other, whoever put it there and before whichever delivery, is told
+    /// by whatever ends the event for good.
+    fn half_is_told(&self, word: &str, stands: &[bool], written: &[Written]) {
+        let ids = || self.statements.iter().zip(stands).filter(|(_, stands)| **stands).map(|(known, _)| known.id);
+        if ids().count() == stands.len() || stands.len() == 1 {
+            return;
+        }
+        for id in ids() {
+            let told = |one: &Written| one.line["statementId"] == *id && word_of_success(&one.line);
+            assert!(written.iter().any(told), "{word}, and nobody says that {id} stands: {written:?}");
         }
     }
 

@@ -48,6 +48,19 @@ fn unread(times: usize) -> Fault {
     Fault::error(ErrorName::Service, "no").on(Operation::GetPolicy).times(times)
 }
 
+/// Each of a reply's grants: its id, and its outcome or code.
+fn parts(document: &Value) -> Vec<[&str; 2]> {
+    let parts = document["grants"].as_array().map(Vec::as_slice).unwrap_or_default();
+    parts.iter().map(|part| [part["statementId"].as_str().unwrap(), word(part)]).collect()
+}
+
+/// Waits until so many such calls have arrived.
+async fn called(scene: &Scene, name: &str, times: usize) {
+    while scene.calls().iter().filter(|call| **call == name).count() < times {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// What each record says: `intent`, or its outcome or code; behind it what it is about.
 fn story(records: &[Value]) -> Vec<String> {
     let of = |record: &Value| {
@@ -127,8 +140,6 @@ fn failures() -> Vec<(Vec<Fault>, &'static str)> {
         (vec![add(Fault::concurrent_update()).times(3)], "unavailable"),
         (vec![error(ErrorName::Service).times(3)], "outcome_unknown"),
         (vec![add(Fault::new(FaultKind::ResetBeforeCommit)).times(3)], "outcome_unknown"),
-        // Made, and nobody could see it.
-        (vec![add(Fault::new(FaultKind::ResetAfterCommit)), unread(2)], "outcome_unknown"),
         (vec![add(Fault::new(answer(201, &wider)))], "statement_differs"),
     ]
 }
@@ -260,7 +271,9 @@ async fn what_stood_there_before_is_never_taken_back() {
         for fault in &faults {
             scene.plane.inject(fault.clone());
         }
-        assert_eq!(scene.ask(Door::Direct, &url(json!({}))).await.code(), code);
+        let reply = scene.ask(Door::Direct, &url(json!({}))).await;
+        assert_eq!(reply.code(), code);
+        assert_eq!(parts(&reply.document), [["url", "already_granted"], ["url-invoke", code]], "{faults:?}");
         assert_eq!(scene.statements(ORDERS), [both()[0].clone()], "{faults:?}");
         let told = story(&scene.records());
         assert!(told[1] == "already_granted url" && !told.contains(&"intent url back".to_owned()), "{told:?}");
@@ -302,10 +315,122 @@ async fn a_second_that_stood_there_unseen_is_not_taken_back() {
     let scene = holding(&[(ORDERS, std::slice::from_ref(&second))]).await;
     look_misses_everything(&scene);
     scene.plane.inject(unread(2));
-    assert_eq!(scene.ask(Door::Direct, &url(json!({}))).await.code(), "outcome_unknown");
+    let reply = scene.ask(Door::Direct, &url(json!({}))).await;
+    assert_eq!(parts(&reply.document), [["url", "granted"], ["url-invoke", "already_granted"]]);
+    assert_eq!((reply.outcome(), scene.statements(ORDERS).len()), ("granted", 2));
+    let told = story(&scene.records());
+    assert_eq!(told[..4], ["intent url", "granted url", "intent url-invoke", "outcome_unknown url-invoke"]);
+    assert_eq!(told[4..], ["intent url back", "already_granted url back", "already_granted url-invoke"]);
+}
+
+/// Made, and nobody could see it until it was to be taken back: then both stand, and that is what was asked for.
+#[tokio::test]
+async fn what_stands_after_all_is_not_taken_back() {
+    for (there, first) in [(None, "granted"), (Some(both()[0].clone()), "already_granted")] {
+        for door in DOORS {
+            let there: Vec<Value> = there.iter().cloned().collect();
+            let scene = if there.is_empty() { Scene::new().await } else { holding(&[(ORDERS, &there)]).await };
+            goes_well(&scene, Operation::GetPolicy);
+            let first_is_new = there.is_empty() || door == Door::Sqs;
+            if first_is_new {
+                goes_well(&scene, Operation::AddPermission);
+            }
+            if door == Door::Sqs {
+                goes_well(&scene, Operation::GetPolicy);
+            }
+            scene.plane.inject(Fault::new(FaultKind::ResetAfterCommit).on(Operation::AddPermission));
+            scene.plane.inject(unread(2));
+            let reply = scene.ask(door, &url(json!({}))).await;
+            assert!(!reply.comes_again());
+            assert_eq!(scene.statements(ORDERS), both());
+            let records = scene.records();
+            let told = story(&records);
+            let told: Vec<&str> = told.iter().map(String::as_str).collect();
+            assert_eq!(told[1], format!("{first} url"));
+            assert_eq!(told[3..], ["outcome_unknown url-invoke", "intent url-invoke back", "granted url-invoke back"]);
+            assert_eq!(records[5]["confirmedByRead"], true);
+            if door != Door::Sqs {
+                assert_eq!(parts(&reply.document), [["url", first], ["url-invoke", "granted"]]);
+                assert_eq!(scene.calls().iter().filter(|call| **call == "remove").count(), 0);
+            }
+        }
+    }
+}
+
+/// The first of two deliveries ended with its sandbox, after the first statement. What the second one cannot give, it
+/// tells beside what stands.
+#[tokio::test]
+async fn what_a_dead_sandbox_left_is_told_beside_a_final_failure() {
+    let causes = [
+        (ErrorName::PolicyLengthExceeded, "policy_full"),
+        (ErrorName::Validation, "rejected_by_aws"),
+        (ErrorName::ResourceNotFound, "target_not_found"),
+    ];
+    for (name, code) in causes {
+        for door in DOORS {
+            let mut scene = Scene::new().await;
+            first_goes_well(&scene);
+            scene.plane.inject(Fault::new(FaultKind::HangBeforeCommit).on(Operation::AddPermission));
+            let request = url(json!({}));
+            let event = crate::support::door::event(door, &request);
+            let invoked = async {
+                tokio::select! {
+                    _ = scene.invoke(&event) => panic!("the second write hangs"),
+                    () = called(&scene, "add", 2) => {}
+                }
+            };
+            invoked.await;
+            assert_eq!(scene.statements(ORDERS), [both()[0].clone()]);
+            scene.records();
+            scene.plane.clear_faults();
+            scene.broker.reads_first = door == Door::EventBridge;
+            goes_well(&scene, Operation::GetPolicy);
+            if door == Door::Sqs {
+                // What stands there is asked for again, as nothing that was seen without settling counts.
+                goes_well(&scene, Operation::AddPermission);
+            }
+            scene.plane.inject(Fault::error(name, "no").on(Operation::AddPermission));
+            let reply = scene.invoke(&event).await;
+            assert!(!reply.comes_again(), "{code}");
+            assert_eq!(scene.statements(ORDERS), [both()[0].clone()], "{code}");
+            let told = ["intent url", "already_granted url", "intent url-invoke", &format!("{code} url-invoke")];
+            assert_eq!(story(&scene.records()), told);
+            if door != Door::Sqs {
+                assert_eq!((reply.outcome(), reply.code()), ("failed", code));
+                assert_eq!(parts(&reply.document), [["url", "already_granted"], ["url-invoke", code]]);
+                assert_eq!(reply.document["grants"][0]["statement"], both()[0]);
+            }
+        }
+    }
+}
+
+/// So is what stands where the policy that was read has no place for the other, and where the first is the one that fails.
+#[tokio::test]
+async fn what_stands_is_told_beside_what_has_no_place() {
+    let [first, second] = both();
+    let foreign = |sid: &str| stored(sid, json!({}));
+    let cases = [
+        (vec![first.clone(), foreign("url-invoke")], ["already_granted", "statement_conflict"], "url"),
+        (vec![foreign("url"), second.clone()], ["statement_conflict", "already_granted"], "url-invoke"),
+    ];
+    for (there, words, stands) in cases {
+        for door in DOORS {
+            let scene = holding(&[(ORDERS, &there)]).await;
+            let reply = scene.ask(door, &url(json!({}))).await;
+            let failed = if stands == "url" { "url-invoke" } else { "url" };
+            let told = [format!("already_granted {stands}"), format!("statement_conflict {failed}")];
+            assert_eq!((story(&scene.records()), scene.calls()), (told.to_vec(), vec!["read"]));
+            if door != Door::Sqs {
+                assert_eq!(parts(&reply.document), [["url", words[0]], ["url-invoke", words[1]]]);
+            }
+        }
+    }
+    let scene = holding(&[(ORDERS, std::slice::from_ref(&second))]).await;
+    scene.plane.inject(Fault::error(ErrorName::InvalidParameterValue, "no").on(Operation::AddPermission));
+    let reply = scene.ask(Door::Direct, &url(json!({}))).await;
+    assert_eq!(parts(&reply.document), [["url", "rejected_by_aws"], ["url-invoke", "already_granted"]]);
+    assert_eq!(story(&scene.records()), ["intent url", "rejected_by_aws url", "already_granted url-invoke"]);
     assert_eq!(scene.statements(ORDERS), [second]);
-    let told = ["intent url", "granted url", "intent url-invoke", "outcome_unknown url-invoke"];
-    assert_eq!(story(&scene.records())[..4], told);
 }
 
 /// A wider rendering of the first is no grant, and if it stands it is not left behind.
