@@ -160,7 +160,7 @@ impl Broker {
         let ours = undo.each_ref().map(Option::is_some);
         match self.take_back(case, undo, &[named(url, &first), named_invoke], budget).await? {
             Back::Left => self.audit.refused(case, vec![Fault::new("", Code::HalfGranted, HALF)]),
-            Back::Both(kept) => self.whole(case, invoke, [Some(first), second], kept),
+            Back::Both(kept) => self.whole(case, invoke, [Some(first), second], *kept),
             Back::Gone => {
                 let other = other.map(|written| self.audit.not_made(case, invoke, written)).transpose()?;
                 self.fallen(case, first, second.or(other), ours)
@@ -218,7 +218,7 @@ impl Broker {
             let written = boxed(|| policy::take_back(&self.client, &intent, budget, unless)).await;
             let back = intent.outcome(written)?;
             if matches!(back.outcome(), Some(Outcome::Granted | Outcome::AlreadyGranted)) {
-                return Ok(Back::Both(back));
+                return Ok(Back::Both(Box::new(back)));
             }
             gone &= back.code().is_none();
         }
@@ -251,7 +251,7 @@ enum Back {
     /// A statement that could not be taken back.
     Left,
     /// Both statements: the one that was to be taken back stays.
-    Both(Recorded),
+    Both(Box<Recorded>),
 }
 
 /// What to take back of a statement that did not stand before this request.
