@@ -207,7 +207,7 @@ impl Event {
             outcomes.iter().skip(*i).any(|later| granted(later) && later["statementId"] == line["statementId"])
         };
         let failures = outcomes.iter().enumerate().filter(|(_, line)| !is_success(word(line)));
-        let failure = failures.filter(|one| !healed(one)).map(|(_, line)| word(line)).last();
+        let failure = failures.filter(|one| !healed(one)).map(|(_, line)| word(line)).next_back();
         let told = match reply.failed_messages() {
             // A queue is told that a message comes again, not why: a code, or that a record failed.
             Some(_) if reply.comes_again() && failed => "audit_unavailable",

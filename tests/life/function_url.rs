@@ -425,7 +425,7 @@ async fn what_stands_is_told_beside_what_has_no_place() {
             }
         }
     }
-    let scene = holding(&[(ORDERS, &[second.clone()])]).await;
+    let scene = holding(&[(ORDERS, std::slice::from_ref(&second))]).await;
     scene.plane.inject(Fault::error(ErrorName::InvalidParameterValue, "no").on(Operation::AddPermission));
     let reply = scene.ask(Door::Direct, &url(json!({}))).await;
     assert_eq!(parts(&reply.document), [["url", "rejected_by_aws"], ["url-invoke", "already_granted"]]);
