@@ -75,8 +75,9 @@ pub(crate) fn is_success(word: &str) -> bool {
     matches!(word, "granted" | "already_granted" | "revoked" | "already_revoked")
 }
 
-fn word_of_success(line: &Value) -> bool {
-    matches!(line["outcome"].as_str(), Some("granted" | "already_granted"))
+/// Whether a record says that something stands under its id, as it was asked for or as another statement.
+fn tells_what_stands(line: &Value) -> bool {
+    line["record"] == "outcome" && matches!(word(line), "granted" | "already_granted" | "statement_conflict")
 }
 
 /// Whether a code says that something may have changed.
@@ -268,7 +269,7 @@ impl Event {
             return;
         }
         for id in ids() {
-            let told = |one: &Written| one.line["statementId"] == *id && word_of_success(&one.line);
+            let told = |one: &Written| one.line["statementId"] == *id && tells_what_stands(&one.line);
             assert!(written.iter().any(told), "{word}, and nobody says that {id} stands: {written:?}");
         }
     }
