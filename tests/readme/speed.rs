@@ -55,7 +55,9 @@ fn the_goals_are_the_benchmarks_and_met_as_they_say() {
             (true, false) => "must met",
             (false, false) => "**not met**",
         };
-        assert_eq!(row[4], state, "{}", row[0]);
+        // The benchmark judges what it measured, of which the table has three digits: at a bound they may differ.
+        let at_a_bound = row[2..4].iter().any(|bound| bound.ends_with(&format!(" {measured}")));
+        assert!(row[4] == state || at_a_bound, "{}", row[0]);
     }
 }
 
