@@ -44,7 +44,7 @@ fn start() -> Result<(), Failure> {
     let environment = Environment::new(std::env::vars_os().map(|(name, value)| (text(name), text(value))));
     // One thread: a sandbox answers one event at a time, often on a fraction of a core.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    // At most two sockets are ever waited for; the default leaves room for 1,024 events.
+    // A handful of sockets at most: Lambda, its runtime, and what is switched on. The default has room for 1,024 events.
     let runtime = runtime.enable_io().enable_time().max_io_events_per_tick(16).build()?;
     // On the heap: on its way down `block_on` moves what it is given, and each copy is stack to touch.
     runtime.block_on(Box::pin(serve(environment, audit)))
