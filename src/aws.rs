@@ -1,8 +1,6 @@
 //! The SDK's clients, with every setting that matters made in code: the environment cannot
 //! switch retries on, leave a call without an end, or make the client panic.
 
-use std::time::Duration;
-
 use aws_config::SdkConfig;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_runtime::invocation_id::InvocationIdInterceptor;
@@ -24,7 +22,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::config::Aws;
 use crate::connection::Connection;
-use crate::policy::{StatusKept, Timing};
+use crate::policy::StatusKept;
 use crate::schedule::{Place, Schedules};
 
 /// Builds a client over a connection. Credentials are the environment's: Lambda puts the role's there,
@@ -121,10 +119,8 @@ fn shared(
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         // A connection is kept or dropped by what became of it (`connection`), not by the SDK's guess.
         .retry_config(RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections))
-        // The broker's own clock ends a call; this one is the net under it.
-        .timeout_config(
-            TimeoutConfig::builder().operation_timeout(Timing::DEPLOYED.call + Duration::from_secs(1)).build(),
-        )
+        // The broker's own clock ends every call: a second one costs a timer and a wake-up for each.
+        .timeout_config(TimeoutConfig::disabled())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .http_client(http);
     shared.set_endpoint_url(endpoint);

@@ -2,25 +2,27 @@
 //! lists only that is kept which a rule of the allowlist reaches; a rule that names all it reaches needs no list of all.
 
 use std::collections::BTreeSet;
-use std::error::Error as StdError;
+use std::pin::Pin;
+use std::time::Duration;
 
-use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_lambda::operation::RequestId;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_sdk_lambda::Client;
 
 use super::places::{Place, Unit, Wanted};
 use super::{Sweep, TimeIsUp, Units};
-use crate::boxed::boxed;
 use crate::error::Code;
-use crate::policy::{Failure, MOST_ATTEMPTS, answer};
+use crate::policy::{Answer, Failure, MOST_ATTEMPTS, answer};
 
-const NO_FUNCTIONS: &str =
-    "functions could not be listed: those that the allowlist reaches without naming them were not looked at";
-const NO_ALIASES: &str = "the aliases of a function could not be listed, and were not looked at";
-const NO_VERSIONS: &str = "the versions of a function could not be listed, and were not looked at";
-const NO_LAYERS: &str =
-    "layers could not be listed: those that the allowlist reaches without naming them were not looked at";
-const NO_LAYER_VERSIONS: &str = "the versions of a layer could not be listed, and were not looked at";
+/// What AWS lists.
+enum List<'a> {
+    Functions,
+    Layers,
+    AliasesOf(&'a str),
+    VersionsOf(&'a str),
+    VersionsOfLayer(&'a str),
+}
+
+/// On the heap: what waits for one page is no part of what waits for another.
+type PageToCome<'a> = Pin<Box<dyn Future<Output = Answer<Page>> + Send + 'a>>;
 
 /// Why a list has an end before its own.
 enum Stop {
@@ -33,6 +35,68 @@ struct Page {
     /// None if it has no list, or an entry of it no name.
     names: Option<Vec<String>>,
     next: Option<String>,
+}
+
+impl List<'_> {
+    /// What is said where the list cannot be had.
+    fn lost(&self) -> &'static str {
+        match self {
+            Self::Functions => {
+                "functions could not be listed: those that the allowlist reaches without naming them were not looked at"
+            }
+            Self::Layers => {
+                "layers could not be listed: those that the allowlist reaches without naming them were not looked at"
+            }
+            Self::AliasesOf(_) => "the aliases of a function could not be listed, and were not looked at",
+            Self::VersionsOf(_) => "the versions of a function could not be listed, and were not looked at",
+            Self::VersionsOfLayer(_) => "the versions of a layer could not be listed, and were not looked at",
+        }
+    }
+
+    /// Asks for a page.
+    fn page<'a>(&self, client: &'a Client, marker: Option<String>, time: Duration) -> PageToCome<'a> {
+        match *self {
+            Self::Functions => {
+                let send = client.list_functions().set_marker(marker).send();
+                Box::pin(answer(time, 200, send, |page| Page {
+                    names: page.functions.and_then(|list| list.into_iter().map(|entry| entry.function_name).collect()),
+                    next: page.next_marker,
+                }))
+            }
+            Self::Layers => {
+                let send = client.list_layers().set_marker(marker).send();
+                Box::pin(answer(time, 200, send, |page| Page {
+                    names: page.layers.and_then(|list| list.into_iter().map(|entry| entry.layer_name).collect()),
+                    next: page.next_marker,
+                }))
+            }
+            Self::AliasesOf(name) => {
+                let send = client.list_aliases().function_name(name).set_marker(marker).send();
+                Box::pin(answer(time, 200, send, |page| Page {
+                    names: page.aliases.and_then(|list| list.into_iter().map(|alias| alias.name).collect()),
+                    next: page.next_marker,
+                }))
+            }
+            Self::VersionsOf(name) => {
+                let send = client.list_versions_by_function().function_name(name).set_marker(marker).send();
+                Box::pin(answer(time, 200, send, |page| Page {
+                    names: page.versions.and_then(|list| list.into_iter().map(|entry| entry.version).collect()),
+                    next: page.next_marker,
+                }))
+            }
+            Self::VersionsOfLayer(name) => {
+                // The SDK has 0 for a number that is missing; AWS counts from 1.
+                let number = |version: i64| (version > 0).then(|| version.to_string());
+                let send = client.list_layer_versions().layer_name(name).set_marker(marker).send();
+                Box::pin(answer(time, 200, send, move |page| Page {
+                    names: page
+                        .layer_versions
+                        .and_then(|list| list.into_iter().map(|entry| number(entry.version)).collect()),
+                    next: page.next_marker,
+                }))
+            }
+        }
+    }
 }
 
 impl Sweep<'_> {
@@ -55,7 +119,7 @@ impl Sweep<'_> {
                 .as_ref()
                 .is_none_or(|within| within.iter().filter_map(|pattern| pattern.name_of(word)).any(open));
             if self.case.allowlist.reaches_more(word) && role_reaches_more && (layer || !wanted.has_come_to_layers()) {
-                names.extend(if layer { self.layers().await? } else { self.functions().await? });
+                names.extend(self.list(if layer { List::Layers } else { List::Functions }).await?);
             }
             let units_of = names.into_iter().map(|name| Unit { layer, name: name.into() });
             for unit in units_of.filter(|unit| self.is_reached(unit, wanted)) {
@@ -83,135 +147,55 @@ impl Sweep<'_> {
         if !self.is_reached(unit, wanted) {
             return Ok(places);
         }
-        let mut qualifiers = Vec::new();
-        if unit.layer {
-            self.layer_versions(&unit.name, &mut qualifiers).await?;
+        let lists = if unit.layer {
+            vec![List::VersionsOfLayer(&unit.name)]
         } else {
             places.insert(Place { unit: unit.clone(), qualifier: None });
-            self.aliases(&unit.name, &mut qualifiers).await?;
-            self.versions(&unit.name, &mut qualifiers).await?;
+            vec![List::AliasesOf(&unit.name), List::VersionsOf(&unit.name)]
+        };
+        for list in lists {
+            // `$LATEST` takes no policy.
+            let qualifiers = self.list(list).await?.into_iter().filter(|qualifier| qualifier != "$LATEST");
+            places.extend(qualifiers.map(|qualifier| Place { unit: unit.clone(), qualifier: Some(qualifier.into()) }));
         }
-        let of = |qualifier: String| Place { unit: unit.clone(), qualifier: Some(qualifier.into()) };
-        places.extend(qualifiers.into_iter().map(of));
         Ok(places)
     }
 
-    async fn functions(&mut self) -> Result<Vec<String>, TimeIsUp> {
-        let (list, mut names) = (self.broker.client.list_functions(), Vec::new());
-        let send = |marker| list.clone().set_marker(marker).send();
-        self.pages(&mut names, NO_FUNCTIONS, send, |page| Page {
-            names: page.functions.and_then(|list| list.into_iter().map(|entry| entry.function_name).collect()),
-            next: page.next_marker,
-        })
-        .await?;
-        Ok(names)
-    }
-
-    async fn layers(&mut self) -> Result<Vec<String>, TimeIsUp> {
-        let (list, mut names) = (self.broker.client.list_layers(), Vec::new());
-        let send = |marker| list.clone().set_marker(marker).send();
-        self.pages(&mut names, NO_LAYERS, send, |page| Page {
-            names: page.layers.and_then(|list| list.into_iter().map(|entry| entry.layer_name).collect()),
-            next: page.next_marker,
-        })
-        .await?;
-        Ok(names)
-    }
-
-    async fn aliases(&mut self, name: &str, found: &mut Vec<String>) -> Result<(), TimeIsUp> {
-        let list = self.broker.client.list_aliases().function_name(name);
-        let send = |marker| list.clone().set_marker(marker).send();
-        self.pages(found, NO_ALIASES, send, |page| Page {
-            names: page.aliases.and_then(|list| list.into_iter().map(|alias| alias.name).collect()),
-            next: page.next_marker,
-        })
-        .await
-    }
-
-    async fn versions(&mut self, name: &str, found: &mut Vec<String>) -> Result<(), TimeIsUp> {
-        let list = self.broker.client.list_versions_by_function().function_name(name);
-        let send = |marker| list.clone().set_marker(marker).send();
-        self.pages(found, NO_VERSIONS, send, |page| Page {
-            names: page.versions.and_then(|list| list.into_iter().map(|entry| entry.version).collect()),
-            next: page.next_marker,
-        })
-        .await?;
-        // It takes no policy.
-        found.retain(|version| version != "$LATEST");
-        Ok(())
-    }
-
-    async fn layer_versions(&mut self, name: &str, found: &mut Vec<String>) -> Result<(), TimeIsUp> {
-        // The SDK has 0 for a number that is missing; AWS counts from 1.
-        let number = |version: i64| (version > 0).then(|| version.to_string());
-        let list = self.broker.client.list_layer_versions().layer_name(name);
-        let send = |marker| list.clone().set_marker(marker).send();
-        self.pages(found, NO_LAYER_VERSIONS, send, |page| Page {
-            names: page.layer_versions.and_then(|list| list.into_iter().map(|entry| number(entry.version)).collect()),
-            next: page.next_marker,
-        })
-        .await
-    }
-
-    /// All pages of a list, as far as they can be had.
-    async fn pages<O, E, F>(
-        &mut self,
-        found: &mut Vec<String>,
-        detail: &'static str,
-        send: impl Fn(Option<String>) -> F,
-        of: impl Fn(O) -> Page,
-    ) -> Result<(), TimeIsUp>
-    where
-        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
-        O: RequestId,
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-    {
-        let mut marker = None;
-        loop {
-            let (names, next) = match self.page(|| send(marker.clone()), &of).await {
-                Ok(page) => page,
-                Err(stop) => return self.stopped(stop, detail),
-            };
-            found.extend(names);
-            match next.filter(|next| !next.is_empty()) {
-                None => return Ok(()),
-                // A marker that stays the same would never end, and what is behind it is not seen.
-                next if next == marker => return self.stopped(Stop::For(Code::Unavailable), detail),
-                next => marker = next,
+    /// The names on all pages of a list, as far as they can be had.
+    async fn list(&mut self, list: List<'_>) -> Result<Vec<String>, TimeIsUp> {
+        let (mut found, mut marker) = (Vec::new(), None);
+        let stop = loop {
+            match self.page(&list, &marker).await {
+                Ok((names, next)) => {
+                    found.extend(names);
+                    match next.filter(|next| !next.is_empty()) {
+                        None => return Ok(found),
+                        // A marker that stays the same would never end, and what is behind it is not seen.
+                        next if next == marker => break Stop::For(Code::Unavailable),
+                        next => marker = next,
+                    }
+                }
+                Err(stop) => break stop,
             }
-        }
-    }
-
-    /// What is not there has nothing to list; what else could not be listed is told, and the rest goes on.
-    fn stopped(&mut self, stop: Stop, detail: &'static str) -> Result<(), TimeIsUp> {
+        };
         match stop {
-            Stop::TimeIsUp => Err(TimeIsUp),
-            Stop::For(Code::TargetNotFound) => Ok(()),
-            Stop::For(code) => {
-                self.note_list(code, detail);
-                Ok(())
-            }
+            Stop::TimeIsUp => return Err(TimeIsUp),
+            // What is not there has nothing to list; what else could not be listed is told, and the rest goes on.
+            Stop::For(Code::TargetNotFound) => {}
+            Stop::For(code) => self.note_list(code, list.lost()),
         }
+        Ok(found)
     }
 
     /// One page of a list, its names and its marker. AWS sends the list also when it is empty, so an answer without one, or with
     /// an entry that has no name, is not taken for a list in which nothing is.
-    async fn page<O, E, F>(
-        &mut self,
-        send: impl Fn() -> F,
-        of: impl Fn(O) -> Page,
-    ) -> Result<(Vec<String>, Option<String>), Stop>
-    where
-        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
-        O: RequestId,
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-    {
+    async fn page(&mut self, list: &List<'_>, marker: &Option<String>) -> Result<(Vec<String>, Option<String>), Stop> {
         let budget = self.budget().ok_or(Stop::TimeIsUp)?;
         let mut last = Stop::TimeIsUp;
         for attempt in 1..=MOST_ATTEMPTS {
             self.turn().await;
             let Some(time) = budget.of_call() else { break };
-            let answer = boxed(|| answer(time, 200, send(), &of)).await;
+            let answer = list.page(&self.broker.client, marker.clone(), time).await;
             self.calls.note(&format!("list:{}", answer.seen));
             let (code, after) = match answer.result {
                 Ok(Page { names: Some(names), next }) => return Ok((names, next)),
