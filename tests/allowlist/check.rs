@@ -41,7 +41,8 @@ fn a_rule_that_says_what_another_says_is_found() {
     assert_found(json!([rule, rule, rule]), &[(Duplicate, "/1"), (Duplicate, "/2")]);
     // Written otherwise, and still the same.
     let actions = ["lambda:GetLayerVersion", "lambda:InvokeFunctionUrl", "lambda:InvokeFunction"];
-    assert_found(json!([rule, with("actions", json!(actions))]), &[(Duplicate, "/1")]);
+    let on_functions = (Kind::UselessEntry, "/1/actions/0");
+    assert_found(json!([rule, with("actions", json!(actions))]), &[(Duplicate, "/1"), on_functions]);
     let everything = json!({ "accounts": [ACCOUNT], "targets": ["function:*", "layer:*"] });
     assert_found(json!([everything, { "accounts": [ACCOUNT] }]), &[(Duplicate, "/1")]);
     for narrower in [
