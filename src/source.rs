@@ -25,8 +25,8 @@ const MOST_WAITING: Duration = Duration::from_secs(1);
 /// this is short; what takes longer goes on while the next requests are answered.
 const MOST_REFRESHING: Duration = Duration::from_millis(50);
 
-/// An extension that has not answered for so long never will: it is asked anew. That is longer than the sandbox may
-/// sleep between two requests of a quiet day, since both sleep at once.
+/// An extension that has not answered for so long is asked anew. The clock goes on while the sandbox sleeps, and with
+/// it the extension, so this has room for some requests in between.
 const MOST_ASKING: Duration = Duration::from_secs(120);
 
 /// The allowlist, or the way to it.

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use permission_broker::allowlist::Allowlist;
-use permission_broker::local::check::{Kind, check};
+use permission_broker::local::check::{Kind, check, check_and_tell};
 use permission_broker::read::Read;
 use permission_broker::request::Request;
 use permission_broker::resource::Own;
@@ -229,6 +229,14 @@ fn accounts_that_an_organization_of_another_rule_may_cover_are_a_hint() {
     ] {
         assert_found(json!([accounts, other]), &[]);
     }
+}
+
+#[test]
+fn it_tells_how_far_it_is() {
+    let mut told = Vec::new();
+    let rules = json!([{ "accounts": [ACCOUNT] }, {}, { "targets": [] }]).to_string();
+    assert_eq!(check_and_tell(&rules, |done, all| told.push((done, all))).rules.len(), 3);
+    assert_eq!(told, [(0, 3), (1, 3), (2, 3)]);
 }
 
 #[test]
