@@ -99,7 +99,7 @@ pub fn check(text: &str) -> Checked {
 }
 
 /// Looks at an allowlist, and tells how many rules it has looked at, of how many.
-pub fn check_and_tell(text: &str, told: impl FnMut(usize, usize)) -> Checked {
+pub fn check_and_tell(text: &str, mut told: impl FnMut(usize, usize)) -> Checked {
     let allowlist = match Allowlist::parse(text) {
         Ok(allowlist) => allowlist,
         Err(problems) => {
@@ -114,11 +114,14 @@ pub fn check_and_tell(text: &str, told: impl FnMut(usize, usize)) -> Checked {
     };
     let is_list = text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('[');
     let pointer = |position: usize| if is_list { format!("/{position}") } else { String::new() };
-    let in_words = |rule: &Rule| Told { id: rule.id.to_string(), sentences: words::of(rule) };
-    Checked {
-        findings: findings(&allowlist.rules, pointer, told),
-        rules: allowlist.rules.iter().map(in_words).collect(),
+    let known = cover::Rules::of(&allowlist.rules);
+    let mut checked = Checked { rules: Vec::new(), findings: Vec::new() };
+    for (position, rule) in allowlist.rules.iter().enumerate() {
+        told(position, allowlist.rules.len());
+        checked.rules.push(Told { id: rule.id.to_string(), sentences: words::of(rule) });
+        checked.findings.extend(findings(&known, position, rule, &pointer(position)));
     }
+    checked
 }
 
 /// Where a text stops being JSON. The parser's own sentence does not say it; for a person it is all that counts.
@@ -127,38 +130,30 @@ fn place_of_mistake(text: &str) -> Option<String> {
     Some(format!(" (it stops being JSON at line {}, column {})", error.line(), error.column()))
 }
 
-fn findings(rules: &[Rule], pointer: impl Fn(usize) -> String, mut told: impl FnMut(usize, usize)) -> Vec<Finding> {
+/// What there is to say about one rule, which stands at this place.
+fn findings(known: &cover::Rules<'_>, position: usize, rule: &Rule, at: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let known = cover::Rules::of(rules);
-    for (position, rule) in rules.iter().enumerate() {
-        told(position, rules.len());
-        let at = pointer(position);
-        let mut find =
-            |kind, place: &str, detail| findings.push(Finding { kind, pointer: format!("{at}{place}"), detail });
-        for (kind, place, detail) in words::misspelt(rule) {
-            find(kind, &place, detail);
-        }
-        if let Some((kind, why)) = nothing::of(rule) {
-            find(kind, "", why);
-            continue;
-        }
-        let covering = known.covering(position);
-        if let Some((kind, other)) = covering {
-            let what = if kind == Kind::Duplicate {
-                "it says the same as rule"
-            } else {
-                "all that it allows is allowed by rule"
-            };
-            find(kind, "", format!("{what} `{other}` already; it can go"));
-        }
-        for (place, detail) in cover::entries(rule).into_iter().chain(nothing::entries(rule)) {
-            find(Kind::UselessEntry, &place, detail);
-        }
-        // Of what can go as a whole nothing more has to be said.
-        let other = || known.with_organization(position).filter(|_| covering.is_none()).map(str::to_owned);
-        if let Some((kind, place, detail)) = words::hint(rule, other) {
-            find(kind, &place, detail);
-        }
+    let mut find = |kind, place: &str, detail| findings.push(Finding { kind, pointer: format!("{at}{place}"), detail });
+    for (kind, place, detail) in words::misspelt(rule) {
+        find(kind, &place, detail);
+    }
+    if let Some((kind, why)) = nothing::of(rule) {
+        find(kind, "", why);
+        return findings;
+    }
+    let covering = known.covering(position);
+    if let Some((kind, other)) = covering {
+        let what =
+            if kind == Kind::Duplicate { "it says the same as rule" } else { "all that it allows is allowed by rule" };
+        find(kind, "", format!("{what} `{other}` already; it can go"));
+    }
+    for (place, detail) in cover::entries(rule).into_iter().chain(nothing::entries(rule)) {
+        find(Kind::UselessEntry, &place, detail);
+    }
+    // Of what can go as a whole nothing more has to be said.
+    let other = || known.with_organization(position).filter(|_| covering.is_none()).map(str::to_owned);
+    if let Some((kind, place, detail)) = words::hint(rule, other) {
+        find(kind, &place, detail);
     }
     findings
 }
