@@ -237,6 +237,7 @@ impl Known {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
@@ -276,9 +277,8 @@ mod tests {
     /// Nobody answers, and nobody refuses either.
     #[tokio::test(start_paused = true)]
     async fn a_look_goes_on_until_it_is_clear_that_no_answer_comes() {
-        let Ok(silent) = std::net::TcpListener::bind("127.0.0.1:0") else { return assert!(false, "a port") };
-        let port = silent.local_addr().map_or(0, |at| at.port());
-        let Some(extension) = Extension::new("broker/live/allowlist", port) else { return assert!(false, "a name") };
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let extension = Extension::new("broker/live/allowlist", silent.local_addr().unwrap().port()).unwrap();
         let known = Arc::new(Known::of(extension, State::default()));
         let followed = Followed { every: EVERY, most_age: None, known };
         let since = || followed.known.state().asking.as_ref().map(|asking| asking.since.age());

@@ -253,6 +253,7 @@ pub(super) fn entries(rule: &Rule) -> Vec<(String, String)> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use fastrand::Rng;
     use serde_json::{Value, json};
@@ -333,7 +334,8 @@ mod tests {
         let account = |i: usize| format!("{i:012}");
         let target = |i: usize| format!("function:team-{}-f{i}", i % 50);
         let requester = |i: usize| format!("arn:aws:sts::123456789012:assumed-role/team-{i}/*");
-        let allowlists: [(&str, Box<dyn Fn(usize) -> Value>); 5] = [
+        type Made<'a> = Box<dyn Fn(usize) -> Value + 'a>;
+        let allowlists: [(&str, Made<'_>); 5] = [
             ("by partner", Box::new(|i| json!({ "accounts": [account(i)] }))),
             ("by function", Box::new(|i| json!({ "accounts": ["210987654321"], "targets": [target(i)] }))),
             ("by team", Box::new(|i| json!({ "accounts": ["210987654321"], "requesters": [requester(i)] }))),

@@ -124,6 +124,7 @@ fn meets(pattern: &[u8], shape: &[Step]) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use super::{meets, steps, why_nobody};
     use crate::allowlist::Allowlist;
