@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::allowlist::Allowlist;
-use crate::extension::{Answer, Extension};
+use crate::extension::{Answer, Extension, NoAnswer};
 use crate::mark::Mark;
 
 /// The extension looks for a new version every 45 seconds by default; asking it more often finds nothing.
@@ -20,8 +21,13 @@ const EVERY: Duration = Duration::from_secs(30);
 /// The longest that a start or a request waits for a first allowlist.
 const MOST_WAITING: Duration = Duration::from_secs(1);
 
-/// The longest that a reply waits for the look at a newer version, which was begun with its request.
-const MOST_REFRESHING: Duration = Duration::from_millis(200);
+/// The longest that a reply waits for a look at a newer version, once every 30 seconds. It is a grant that waits, so
+/// this is short; what takes longer goes on while the next requests are answered.
+const MOST_REFRESHING: Duration = Duration::from_millis(50);
+
+/// An extension that has not answered for so long is asked anew. The clock goes on while the sandbox sleeps, and with
+/// it the extension, so this has room for some requests in between.
+const MOST_ASKING: Duration = Duration::from_secs(120);
 
 /// The allowlist, or the way to it.
 #[derive(Debug)]
@@ -43,20 +49,35 @@ pub struct Held {
 /// A configuration of AppConfig.
 #[derive(Debug)]
 pub struct Followed {
-    extension: Extension,
     every: Duration,
     most_age: Option<Duration>,
+    known: Arc<Known>,
+}
+
+/// What is known of it. Asking for more outlives the request with which it was begun.
+#[derive(Debug)]
+struct Known {
+    extension: Extension,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// The look that was still without an answer when nobody waited any longer.
+    asking: Option<Asking>,
     held: Option<Arc<Held>>,
     asked: Option<Mark>,
     /// When the extension last answered, with whatever version.
     answered: Option<Mark>,
     /// The version that could not be read, so that it is reported once.
     refused: Option<Box<str>>,
+}
+
+/// A look that has begun.
+#[derive(Debug)]
+struct Asking {
+    since: Mark,
+    look: JoinHandle<()>,
 }
 
 impl From<Allowlist> for Source {
@@ -85,7 +106,7 @@ impl Held {
 impl Source {
     /// Follows a configuration; no allowlist is used when AppConfig's last answer is older than `most_age`.
     pub fn follow(extension: Extension, most_age: Option<Duration>) -> Self {
-        Self::Followed(Followed { extension, every: EVERY, most_age, state: Mutex::default() })
+        Self::Followed(Followed { every: EVERY, most_age, known: Arc::new(Known::of(extension, State::default())) })
     }
 
     /// Asks before each request, however soon after the last, so that a test need not wait.
@@ -117,7 +138,7 @@ impl Source {
             Self::Followed(followed) => match followed.usable() {
                 Some(held) => Some(held),
                 None => {
-                    let _ = timeout(MOST_WAITING, followed.refresh()).await;
+                    followed.look(MOST_WAITING).await;
                     followed.usable()
                 }
             },
@@ -127,35 +148,67 @@ impl Source {
     /// Does some work, and looks for a newer version meanwhile if it is time to: it serves the next request.
     pub async fn meanwhile<T>(&self, work: impl Future<Output = T>) -> T {
         match self {
-            Self::Followed(followed) if followed.is_due() => {
-                join(work, timeout(MOST_REFRESHING, followed.refresh())).await.0
-            }
+            Self::Followed(followed) if followed.is_due() => join(work, followed.look(MOST_REFRESHING)).await.0,
             _ => work.await,
         }
     }
 }
 
 impl Followed {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn usable(&self) -> Option<Arc<Held>> {
-        let state = self.state();
+        let state = self.known.state();
         let new_enough = |most| state.answered.is_some_and(|answered| answered.is_within(most));
         state.held.clone().filter(|_| self.most_age.is_none_or(new_enough))
     }
 
     fn is_due(&self) -> bool {
-        self.state().asked.is_none_or(|asked| !asked.is_within(self.every))
+        self.known.state().asked.is_none_or(|asked| !asked.is_within(self.every))
+    }
+
+    /// Waits so long for what the extension has. A look that takes longer is not given up: it goes on as long as this
+    /// process runs, and the next one to wait waits for the same.
+    async fn look(&self, most: Duration) {
+        let mut asking = self.asking();
+        if timeout(most, &mut asking.look).await.is_err() {
+            self.known.state().asking = Some(asking);
+        }
+    }
+
+    /// The look that is still without an answer, or a new one.
+    fn asking(&self) -> Asking {
+        let mut state = self.known.state();
+        state.asked = Some(Mark::now());
+        match state.asking.take().filter(|asking| !asking.look.is_finished()) {
+            Some(asking) if asking.since.is_within(MOST_ASKING) => return asking,
+            Some(asking) => {
+                asking.look.abort();
+                tell(&NoAnswer::Unreachable);
+            }
+            None => {}
+        }
+        let known = self.known.clone();
+        Asking { since: Mark::now(), look: tokio::spawn(async move { known.refresh().await }) }
+    }
+}
+
+fn tell(error: &NoAnswer) {
+    tracing::warn!(%error, "the allowlist of AppConfig cannot be read");
+}
+
+impl Known {
+    fn of(extension: Extension, state: State) -> Self {
+        Self { extension, state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the extension, and holds what it has if that is good.
     async fn refresh(&self) {
-        self.state().asked = Some(Mark::now());
         match self.extension.ask().await {
             Ok(answer) => self.take(answer),
-            Err(error) => tracing::warn!(%error, "the allowlist of AppConfig cannot be read"),
+            Err(error) => tell(&error),
         }
     }
 
@@ -184,6 +237,7 @@ impl Followed {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
@@ -193,8 +247,8 @@ mod tests {
     fn followed(mark: Mark) -> Option<Followed> {
         let extension = Extension::new("broker/live/allowlist", 2772)?;
         let held = Held { allowlist: Arc::default(), version: None, seen: Some(mark) };
-        let state = State { held: Some(Arc::new(held)), asked: Some(mark), answered: Some(mark), refused: None };
-        Some(Followed { extension, every: EVERY, most_age: Some(HOUR / 6), state: Mutex::new(state) })
+        let state = State { held: Some(Arc::new(held)), asked: Some(mark), answered: Some(mark), ..State::default() };
+        Some(Followed { every: EVERY, most_age: Some(HOUR / 6), known: Arc::new(Known::of(extension, state)) })
     }
 
     #[test]
@@ -202,7 +256,7 @@ mod tests {
         let followed = followed(Mark::now().changed(|wall| wall - HOUR, HOUR));
         let usable = || followed.as_ref().and_then(Followed::usable);
         assert!(usable().is_none(), "nobody has answered for an hour");
-        followed.iter().for_each(|it| it.take(Answer { text: "[".into(), version: Some("2".into()) }));
+        followed.iter().for_each(|it| it.known.take(Answer { text: "[".into(), version: Some("2".into()) }));
         let age = usable().and_then(|held| held.age());
         assert!(age.is_some_and(|age| age >= HOUR), "it stays, and its age goes on");
     }
@@ -218,5 +272,26 @@ mod tests {
             let told = followed(mark).map(|followed| (followed.is_due(), followed.usable().is_some()));
             assert_eq!(told, Some((!is_new, is_new)), "{name}");
         }
+    }
+
+    /// Nobody answers, and nobody refuses either.
+    #[tokio::test(start_paused = true)]
+    async fn a_look_goes_on_until_it_is_clear_that_no_answer_comes() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let extension = Extension::new("broker/live/allowlist", silent.local_addr().unwrap().port()).unwrap();
+        let known = Arc::new(Known::of(extension, State::default()));
+        let followed = Followed { every: EVERY, most_age: None, known };
+        let since = || followed.known.state().asking.as_ref().map(|asking| asking.since.age());
+        followed.look(MOST_REFRESHING).await;
+        for (age, goes_on) in
+            [(MOST_ASKING / 2, true), (MOST_ASKING - Duration::from_secs(5), true), (MOST_ASKING, false)]
+        {
+            if let Some(asking) = &mut followed.known.state().asking {
+                asking.since = Mark::now().changed(|wall| wall - age, age);
+            }
+            followed.look(MOST_REFRESHING).await;
+            assert_eq!(since().map(|since| since >= age), Some(goes_on), "{age:?}");
+        }
+        drop(silent);
     }
 }

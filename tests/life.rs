@@ -1,7 +1,7 @@
 //! The whole life of a grant: looked at, asked about, given, and taken away again.
 
 mod budget;
-mod expiry;
+pub(crate) mod expiry;
 mod explain;
 mod function_url;
 mod late;

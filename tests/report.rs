@@ -2,6 +2,7 @@
 //! browser is checked by `tests/page/run`.
 
 mod command;
+mod conditions;
 mod data;
 mod file;
 mod live;

@@ -1,6 +1,7 @@
 //! Reading an allowlist: every problem is reported at once, and nothing is guessed or dropped.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -54,8 +55,9 @@ impl Allowlist {
         } else {
             vec![rule(text, "", 0, &mut problems)]
         };
+        let mut ids = BTreeSet::new();
         for (i, one) in rules.iter().enumerate() {
-            if rules.iter().take(i).any(|other| other.id == one.id) {
+            if !ids.insert(&*one.id) {
                 problems.push(Problem { pointer: format!("/{i}/id"), detail: "this id is taken by an earlier rule" });
             }
         }

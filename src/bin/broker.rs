@@ -165,7 +165,9 @@ async fn run(Cli { command, scene }: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Check { file } => match read(Some(&file), ALLOWLIST) {
             Ok(text) => {
-                let checked = check::check(&text);
+                let mut progress = progress_where(true);
+                let checked = check::check_and_tell(&text, |done, all| progress.at("checking rules", done, Some(all)));
+                drop(progress);
                 code = ExitCode::from(u8::from(checked.mistakes() > 0));
                 show.checked(&checked)
             }

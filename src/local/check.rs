@@ -1,10 +1,13 @@
 //! An allowlist, looked at before it is deployed: what it says in plain words, and what in it does nothing.
 //!
-//! A mistake is something that can go without any decision being another, or that stops the start. A hint is what
-//! nobody can tell from the allowlist alone.
+//! A mistake is something that can go without any grant that has an effect being decided otherwise, or that stops the
+//! start. A hint is what nobody can tell from the allowlist alone.
 
+mod action;
 mod cover;
+mod identity;
 mod nothing;
+mod patterns;
 mod words;
 
 use serde::de::IgnoredAny;
@@ -54,10 +57,12 @@ pub enum Kind {
     GrantsNothing,
     /// An entry that makes no difference to its rule.
     UselessEntry,
-    /// Accounts beside an organization that they may belong to.
+    /// An action that Lambda does not have, much like one that it has.
+    UnknownAction,
+    /// Accounts beside an organization that they may belong to, in the same rule or in another one.
     AccountsBesideOrganization,
-    /// A pattern that no identity begins like.
-    UnlikelyRequester,
+    /// An action that is not known here.
+    UnlikelyAction,
 }
 
 impl Kind {
@@ -70,13 +75,14 @@ impl Kind {
             Self::AllowsNothing => "allows nothing",
             Self::GrantsNothing => "grants nothing",
             Self::UselessEntry => "useless entry",
-            Self::AccountsBesideOrganization | Self::UnlikelyRequester => "hint",
+            Self::UnknownAction => "unknown action",
+            Self::AccountsBesideOrganization | Self::UnlikelyAction => "hint",
         }
     }
 
     /// Whether it may be right all the same.
     pub const fn is_hint(self) -> bool {
-        matches!(self, Self::AccountsBesideOrganization | Self::UnlikelyRequester)
+        matches!(self, Self::AccountsBesideOrganization | Self::UnlikelyAction)
     }
 }
 
@@ -89,6 +95,11 @@ impl Checked {
 
 /// Looks at an allowlist.
 pub fn check(text: &str) -> Checked {
+    check_and_tell(text, |_, _| ())
+}
+
+/// Looks at an allowlist, and tells how many rules it has looked at, of how many.
+pub fn check_and_tell(text: &str, mut told: impl FnMut(usize, usize)) -> Checked {
     let allowlist = match Allowlist::parse(text) {
         Ok(allowlist) => allowlist,
         Err(problems) => {
@@ -103,8 +114,14 @@ pub fn check(text: &str) -> Checked {
     };
     let is_list = text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('[');
     let pointer = |position: usize| if is_list { format!("/{position}") } else { String::new() };
-    let told = |rule: &Rule| Told { id: rule.id.to_string(), sentences: words::of(rule) };
-    Checked { findings: findings(&allowlist.rules, pointer), rules: allowlist.rules.iter().map(told).collect() }
+    let known = cover::Rules::of(&allowlist.rules);
+    let mut checked = Checked { rules: Vec::new(), findings: Vec::new() };
+    for (position, rule) in allowlist.rules.iter().enumerate() {
+        told(position, allowlist.rules.len());
+        checked.rules.push(Told { id: rule.id.to_string(), sentences: words::of(rule) });
+        checked.findings.extend(findings(&known, position, rule, &pointer(position)));
+    }
+    checked
 }
 
 /// Where a text stops being JSON. The parser's own sentence does not say it; for a person it is all that counts.
@@ -113,30 +130,30 @@ fn place_of_mistake(text: &str) -> Option<String> {
     Some(format!(" (it stops being JSON at line {}, column {})", error.line(), error.column()))
 }
 
-fn findings(rules: &[Rule], pointer: impl Fn(usize) -> String) -> Vec<Finding> {
+/// What there is to say about one rule, which stands at this place.
+fn findings(known: &cover::Rules<'_>, position: usize, rule: &Rule, at: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (position, rule) in rules.iter().enumerate() {
-        let at = pointer(position);
-        let mut find =
-            |kind, place: &str, detail| findings.push(Finding { kind, pointer: format!("{at}{place}"), detail });
-        if let Some((kind, why)) = nothing::of(rule) {
-            find(kind, "", why);
-            continue;
-        }
-        if let Some((kind, other)) = cover::of(rules, position) {
-            let what = if kind == Kind::Duplicate {
-                "it says the same as rule"
-            } else {
-                "all that it allows is allowed by rule"
-            };
-            find(kind, "", format!("{what} `{other}` already; it can go"));
-        }
-        for (place, detail) in cover::entries(rule).into_iter().chain(nothing::entries(rule)) {
-            find(Kind::UselessEntry, &place, detail);
-        }
-        for (kind, place, detail) in words::hints(rule) {
-            find(kind, &place, detail);
-        }
+    let mut find = |kind, place: &str, detail| findings.push(Finding { kind, pointer: format!("{at}{place}"), detail });
+    for (kind, place, detail) in words::misspelt(rule) {
+        find(kind, &place, detail);
+    }
+    if let Some((kind, why)) = nothing::of(rule) {
+        find(kind, "", why);
+        return findings;
+    }
+    let covering = known.covering(position);
+    if let Some((kind, other)) = covering {
+        let what =
+            if kind == Kind::Duplicate { "it says the same as rule" } else { "all that it allows is allowed by rule" };
+        find(kind, "", format!("{what} `{other}` already; it can go"));
+    }
+    for (place, detail) in cover::entries(rule).into_iter().chain(nothing::entries(rule)) {
+        find(Kind::UselessEntry, &place, detail);
+    }
+    // Of what can go as a whole nothing more has to be said.
+    let other = || known.with_organization(position).filter(|_| covering.is_none()).map(str::to_owned);
+    if let Some((kind, place, detail)) = words::hint(rule, other) {
+        find(kind, &place, detail);
     }
     findings
 }

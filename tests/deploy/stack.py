@@ -79,6 +79,11 @@ class Stack:
             lines += [json.loads(message) for message in messages if message.startswith("{")]
         return lines
 
+    def group(self):
+        """The schedule group of the stack's timed grants."""
+        configuration = cloud().client("lambda").get_function_configuration(FunctionName=self.name)
+        return configuration["Environment"]["Variables"]["BROKER_SCHEDULE_GROUP"]
+
     def change(self, **variables):
         """Gives the function further variables; the next invoke has them."""
         functions = cloud().client("lambda")
@@ -214,7 +219,7 @@ def _schedules_and_tells(made):
         "further one is put beside it",
         "a schedule's ARN has its group",
     )
-    tried = {"Name": "tried", "GroupName": made.name}
+    tried = {"Name": "tried", "GroupName": made.group()}
     actions = ["scheduler:CreateSchedule", "scheduler:GetSchedule"]
     resource = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/*"
     _add_right(made, ("scheduler", "get_schedule", tried), allow(actions, resource))

@@ -14,13 +14,12 @@ from stack import ALLOWLIST, BUS, PARTNER, SWEPT, allow, function, invoke, reque
 from support import differs, scratch, until
 
 OTHER = "999999999999"
-GROUP = "third-broker"
 
 
 def setUpModule():
     """Asked for before everything else, since a grant lasts for a minute at least."""
-    global ending, swept, over
-    third()
+    global ending, swept, over, group
+    group = third().group()
     end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=75)
     over = time.monotonic() + 75
     at = {"expiresAt": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
@@ -30,15 +29,15 @@ def setUpModule():
         assert reply["outcome"] == "granted", third().audit(requestId=reply["requestId"])
     schedules = {json.loads(one["Target"]["Input"])["scheduled"]["parameters"]["FunctionName"]: one for one in scheduled()}
     # One schedule is lost, as if somebody had deleted it.
-    cloud().client("scheduler").delete_schedule(Name=schedules[SWEPT]["Name"], GroupName=GROUP)
+    cloud().client("scheduler").delete_schedule(Name=schedules[SWEPT]["Name"], GroupName=group)
     swept = schedules
 
 
 def scheduled():
     """The schedules that the broker has made."""
     scheduler = cloud().client("scheduler")
-    names = [one["Name"] for one in scheduler.list_schedules(GroupName=GROUP)["Schedules"]]
-    each = (scheduler.get_schedule(Name=name, GroupName=GROUP) for name in names)
+    names = [one["Name"] for one in scheduler.list_schedules(GroupName=group)["Schedules"]]
+    each = (scheduler.get_schedule(Name=name, GroupName=group) for name in names)
     return [one for one in each if one["ScheduleExpression"].startswith("at(")]
 
 
@@ -169,6 +168,10 @@ class Results(unittest.TestCase):
 class Timed(unittest.TestCase):
     """Grants that end, by their schedule or else by the sweep."""
 
+    def test_the_group_has_the_name_of_this_stack_alone(self):
+        [made] = cloud().client("cloudformation").describe_stacks(StackName=third().name)["Stacks"]
+        self.assertEqual(group, f"permission-broker-{made['StackId'].split('/')[2]}")
+
     def test_the_schedule_takes_the_statement_away(self):
         target = swept[ending]["Target"]
         outputs = third().outputs
@@ -183,7 +186,7 @@ class Timed(unittest.TestCase):
     def test_the_sweep_takes_away_what_has_lost_its_schedule(self):
         until(lambda: time.monotonic() > over, "the time has passed", 90)
         self.assertEqual(len(statements(SWEPT)), 1, "nothing else takes it away")
-        sweep = cloud().client("scheduler").get_schedule(Name=f"{GROUP}-sweep", GroupName=GROUP)
+        sweep = cloud().client("scheduler").get_schedule(Name=f"{third().name}-sweep", GroupName=group)
         self.assertEqual((sweep["ScheduleExpression"], sweep["State"]), ("rate(1 day)", "ENABLED"))
         # What the schedule sends once a day.
         event = json.loads(sweep["Target"]["Input"].replace("<aws.scheduler.execution-id>", "d32c5kddcf5bb8c3"))
@@ -197,5 +200,6 @@ class Timed(unittest.TestCase):
         scheduler = cloud().client("scheduler", role_key(third()))
         for call in [scheduler.delete_schedule, scheduler.get_schedule_group]:
             with self.assertRaises(ClientError) as refused:
-                call(**({"Name": f"{GROUP}-sweep", "GroupName": GROUP} if call == scheduler.delete_schedule else {"Name": GROUP}))
+                of = {"Name": f"{third().name}-sweep", "GroupName": group}
+                call(**(of if call == scheduler.delete_schedule else {"Name": group}))
             self.assertIn(refused.exception.response["Error"]["Code"], ["AccessDenied", "AccessDeniedException"])

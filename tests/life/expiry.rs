@@ -1,6 +1,6 @@
 //! Timed grants: the schedule comes before the grant, and what has ended is taken away whoever asks.
 
-mod found;
+pub(crate) mod found;
 mod process;
 mod sweep;
 mod times;

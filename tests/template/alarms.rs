@@ -92,9 +92,11 @@ fn matches(conditions: &BTreeMap<String, BTreeSet<String>>, line: &Value) -> boo
     conditions.iter().all(|(name, values)| line[name].as_str().is_some_and(|value| values.contains(value)))
 }
 
-/// Codes that stand for something wrong with this deployment, with AWS's answer, or with the broker.
+/// Codes that stand for something wrong with this deployment, with AWS's answer, or with the broker, and for work that is
+/// left half done.
 fn alarming() -> BTreeSet<&'static str> {
-    let codes = [Code::OutcomeUnknown, Code::PolicyFull, Code::StatementDiffers];
+    let codes =
+        [Code::HalfGranted, Code::OutcomeUnknown, Code::PolicyFull, Code::StatementDiffers, Code::SweepIncomplete];
     let blocked = Code::ALL.iter().copied().filter(|code| code.kind() == Kind::Blocked);
     codes.into_iter().chain(blocked).map(Code::as_str).collect()
 }
@@ -131,6 +133,21 @@ fn each_alarming_code_is_counted_and_rings() {
 
 const GRANT: &str = r#"{"operation":"AddPermission","parameters":{
     "FunctionName":"orders","StatementId":"s-1","Action":"lambda:InvokeFunction","Principal":"210987654321"}}"#;
+
+const FUNCTION_URL: &str = r#"{"operation":"GrantFunctionUrl","parameters":{
+    "FunctionName":"orders","Principal":"210987654321","FunctionUrlAuthType":"AWS_IAM"}}"#;
+
+/// Whoever reads what there is an alarm for finds each of them.
+#[test]
+fn the_readme_lists_each_alarming_code() {
+    let readme = include_str!("../../README.md");
+    let (_, section) = readme.split_once("\n## Watch it\n").expect("the section");
+    let (_, sentence) = section.split_once("There is an alarm").expect("the list of alarms");
+    let (sentence, _) = sentence.split_once("\n\n").expect("it ends");
+    let words = sentence.split('`').skip(1).step_by(2);
+    let codes = words.filter(|word| Code::ALL.iter().any(|code| code.as_str() == *word));
+    assert_eq!(codes.collect::<BTreeSet<_>>(), alarming());
+}
 
 /// The audit lines of a grant that ends well, or that AWS answers so.
 async fn lines(fault: Option<FaultKind>, error: Option<Fault>) -> Vec<Value> {
@@ -230,6 +247,21 @@ async fn the_filters_match_the_lines_that_they_are_for() {
     drop(stage.invoke("id-1", timed.as_bytes()).await);
     let line: Value = serde_json::from_str(&stage.audit()[1]).expect("a line is JSON");
     assert!(matches(&outcomes, &line) && met.insert("schedule_refused"), "{line}");
+    // The second statement of a function URL is refused, and the first cannot be taken back.
+    let stage = Stage::examples().await.expect("the examples");
+    let refused = Fault::error(ErrorName::InvalidParameterValue, "no").on(Operation::AddPermission);
+    stage
+        .control_plane
+        .inject(Fault::new(FaultKind::Delay(Duration::ZERO)).on(Operation::AddPermission))
+        .inject(refused);
+    stage.control_plane.inject(Fault::access_denied().on(Operation::RemovePermission).times(9));
+    drop(stage.invoke("id-1", FUNCTION_URL.as_bytes()).await);
+    let url: Vec<Value> = stage.audit().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    for (code, lines) in [("half_granted", url), ("sweep_incomplete", crate::life::expiry::found::incomplete().await)] {
+        let found: Vec<&Value> = lines.iter().filter(|line| matches(&outcomes, line) && line["code"] == code).collect();
+        assert_eq!(found.len(), 1, "one of {lines:?}");
+        met.insert(code);
+    }
     for (code, fault, error) in cases {
         let lines = lines(fault, error).await;
         let found: Vec<&Value> = lines.iter().filter(|line| matches(&outcomes, line)).collect();

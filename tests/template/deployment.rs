@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
+/// What stands last in the stack's id, and in no other's.
+pub(crate) const STACK: &str = "1c2fa620-982a-11e3-aff7-50e2416294e0";
+
 /// The template with its functions in their long form.
 pub(crate) fn template() -> Value {
     let documents = Yaml::load_from_str(include_str!("../../template.yaml")).expect("the template is YAML");
@@ -122,6 +125,14 @@ impl Deployment {
                 let texts: Vec<&str> = list.as_array()?.iter().filter_map(Value::as_str).collect();
                 Some(json!(texts.join(parts[0].as_str()?)))
             }
+            ("Fn::Split", Value::Array(parts)) => {
+                let text = self.resolved(&parts[1])?;
+                Some(text.as_str()?.split(parts[0].as_str()?).collect())
+            }
+            ("Fn::Select", Value::Array(parts)) => {
+                let position = usize::try_from(parts[0].as_u64()?).ok()?;
+                self.resolved(&parts[1])?.get(position).cloned()
+            }
             other => panic!("not known here: {other:?}"),
         }
     }
@@ -129,6 +140,7 @@ impl Deployment {
     fn reference(&self, name: &str) -> Value {
         match name {
             "AWS::StackName" => json!("broker"),
+            "AWS::StackId" => json!(format!("arn:aws:cloudformation:us-east-1:123456789012:stack/broker/{STACK}")),
             "AWS::AccountId" => json!("123456789012"),
             "AWS::Region" => json!("us-east-1"),
             "AWS::Partition" => json!("aws"),

@@ -1,14 +1,12 @@
 //! A rule in plain words, and what a person might look into.
 
+use super::action::{self, Known};
 use super::cover::actions;
 use super::{Kind, nothing};
 use crate::allowlist::{Pattern, Rule};
 
 /// Most names that are listed of one kind.
 const MOST_LISTED: usize = 8;
-
-/// How every identity begins: an ARN, or the kind of requester.
-const STARTS: [&str; 5] = ["arn:", "jwt:", "authorizer:", "eventbridge:", "sqs:"];
 
 /// A part of what a rule says: its label and the words.
 pub type Sentence = (&'static str, String);
@@ -85,21 +83,41 @@ fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>, none: &str) -> Stri
     names.join(", ")
 }
 
-/// What may be right, though it often is not.
-pub(super) fn hints(rule: &Rule) -> Vec<(Kind, String, String)> {
-    let mut hints = Vec::new();
-    if !rule.accounts.is_empty() && !rule.organizations.is_empty() {
-        let detail = "if these accounts are in an organization that the rule names, a grant to the organization covers them, and \
-                      they are needed only as source accounts and for grants to one of them alone; who is in an organization \
-                      the broker cannot know, `aws organizations list-accounts` tells";
-        hints.push((Kind::AccountsBesideOrganization, "/accounts".to_owned(), detail.to_owned()));
+/// What is no action of Lambda's, and what was probably meant.
+pub(super) fn misspelt(rule: &Rule) -> Vec<(Kind, String, String)> {
+    let mut found = Vec::new();
+    for (position, action) in rule.actions.iter().flatten().enumerate() {
+        let (kind, detail) = match action::known(action) {
+            Known::OfFunction | Known::OfOthers => continue,
+            Known::Misspelt(meant) => {
+                (Kind::UnknownAction, format!("Lambda has no action `{action}`; `{meant}` was probably meant"))
+            }
+            Known::Unknown => {
+                let detail =
+                    format!("`{action}` is no action of Lambda's that is known here: look whether it is a new one");
+                (Kind::UnlikelyAction, detail)
+            }
+        };
+        found.push((kind, format!("/actions/{position}"), detail));
     }
-    for (position, pattern) in rule.requesters.iter().flatten().enumerate() {
-        let start = pattern.0.split('*').next().unwrap_or_default();
-        if !STARTS.iter().any(|known| known.starts_with(start) || start.starts_with(known)) {
-            let detail = format!("no identity begins like this: they begin with {}", STARTS.join(", "));
-            hints.push((Kind::UnlikelyRequester, format!("/requesters/{position}"), detail));
-        }
-    }
-    hints
+    found
+}
+
+/// What may be right, though it often is not: accounts that an organization may cover, of the same rule or another one.
+pub(super) fn hint(rule: &Rule, other: impl FnOnce() -> Option<String>) -> Option<(Kind, String, String)> {
+    const UNLESS: &str = "they are needed only as source accounts and for grants to one of them alone; who is in an \
+                          organization the broker cannot know, `aws organizations list-accounts` tells";
+    let (false, own) = (rule.accounts.is_empty(), !rule.organizations.is_empty()) else { return None };
+    let detail = if own {
+        format!(
+            "if these accounts are in an organization that the rule names, a grant to the organization covers them, and {UNLESS}"
+        )
+    } else {
+        let other = other()?;
+        format!(
+            "if these accounts are in an organization of rule `{other}`, which lets the same people grant the same and no \
+             less on these targets, a grant to the organization covers them, and {UNLESS}"
+        )
+    };
+    Some((Kind::AccountsBesideOrganization, "/accounts".to_owned(), detail))
 }

@@ -5,36 +5,37 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::arn::AccountId;
+use crate::arn::{AccountId, OrganizationId};
 use crate::statement::is_unique_id;
 
 /// Who a statement names, and whether anything holds it to an account or an organization.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
-    /// `account:…`, `service:…`, `deleted:…`, `everyone`, `other:…`, and from its conditions `organization:…`.
+    /// `account:…`, `service:…`, `deleted:…`, `everyone`, `other:…`, and from its conditions `organization:…` and
+    /// `network:…`.
     pub(super) parties: BTreeSet<String>,
     pub(super) everyone: bool,
     pub(super) unconfined: bool,
 }
 
 impl Facts {
+    /// Of `NotPrincipal` the value stands under that name, as in [`Told`](super::judge): it means everyone but these.
     pub(super) fn of(principal: &Value, condition: &Value) -> Self {
         let named = named(principal);
         let held = Held::of(condition);
         let mut facts = Self::default();
         for (kind, text) in &named {
+            if is_everyone(kind, text) {
+                facts.everyone |= !held.callers && !held.source && !held.source_arn;
+                facts.parties.extend(facts.everyone.then(|| "everyone".to_owned()));
+                continue;
+            }
             facts.parties.insert(party(kind, text));
-            facts.everyone |= is_everyone(kind, text) && held.organizations.is_empty() && held.accounts.is_empty();
             // A bucket can be made again by another account: its ARN alone confines nothing.
             let by_arn = held.source_arn && !text.starts_with("s3.");
-            facts.unconfined |= *kind == "Service" && held.accounts.is_empty() && !by_arn;
+            facts.unconfined |= *kind == "Service" && !held.source && !by_arn;
         }
-        facts.parties.extend(held.organizations.iter().map(|id| format!("organization:{id}")));
-        facts.parties.extend(held.accounts.iter().map(|id| format!("account:{id}")));
-        // Whom an organization stands beside is nobody without it.
-        if !held.organizations.is_empty() {
-            facts.parties.remove("everyone");
-        }
+        facts.parties.extend(held.parties);
         facts
     }
 }
@@ -45,13 +46,17 @@ pub(super) fn names_the_dead(principal: &Value) -> bool {
 }
 
 fn is_everyone(kind: &str, text: &str) -> bool {
-    text == "*" && matches!(kind, "" | "AWS")
+    kind == NOT_PRINCIPAL || text == "*" && matches!(kind, "" | "AWS")
 }
+
+/// The name under which the value of `NotPrincipal` stands.
+pub(super) const NOT_PRINCIPAL: &str = "NotPrincipal";
 
 /// The kind and the text of every principal; `*` alone has no kind.
 fn named(principal: &Value) -> Vec<(&str, &str)> {
     match principal {
         Value::String(text) => vec![("", text)],
+        Value::Object(kinds) if kinds.contains_key(NOT_PRINCIPAL) => vec![(NOT_PRINCIPAL, "")],
         Value::Object(kinds) => {
             kinds.iter().flat_map(|(kind, values)| texts(values).map(move |text| (kind.as_str(), text))).collect()
         }
@@ -65,9 +70,6 @@ fn texts(value: &Value) -> impl Iterator<Item = &str> {
 }
 
 fn party(kind: &str, text: &str) -> String {
-    if is_everyone(kind, text) {
-        return "everyone".to_owned();
-    }
     let account = || AccountId::parse(text).or_else(|| account_of(text));
     match kind {
         "Service" => format!("service:{text}"),
@@ -77,103 +79,89 @@ fn party(kind: &str, text: &str) -> String {
     }
 }
 
-/// The account in an ARN.
+/// The account in an ARN; none if what stands before it could be anything.
 fn account_of(arn: &str) -> Option<AccountId> {
-    arn.strip_prefix("arn:")?.split(':').nth(3).and_then(AccountId::parse)
+    let mut parts = arn.splitn(6, ':');
+    let before: Vec<&str> = parts.by_ref().take(4).collect();
+    let plain = before.first() == Some(&"arn") && before.iter().all(|part| is_plain(part));
+    parts.next().filter(|_| plain).and_then(AccountId::parse)
 }
 
-/// What conditions hold a statement to.
+/// Whether a value stands for itself alone: without wildcards, and without a variable.
+fn is_plain(text: &str) -> bool {
+    !text.contains(['*', '?', '$'])
+}
+
+/// What conditions hold a statement to. A key that is not known here holds nobody: it is shown, and no more.
 #[derive(Default)]
 struct Held {
-    accounts: BTreeSet<String>,
-    organizations: BTreeSet<String>,
+    /// The accounts, organizations and networks that are named.
+    parties: BTreeSet<String>,
+    /// Who calls is held to some of them. No service calls as any of them, so that this confines no service.
+    callers: bool,
+    /// On whose behalf a service calls is held to some of them. Who calls for himself has no source, and is let in
+    /// by no such condition.
+    source: bool,
+    /// The same, by an ARN that names an account.
     source_arn: bool,
 }
 
 impl Held {
-    /// Only operators that demand the key count: a negated one, one of a set, or one that is satisfied by
-    /// a missing key lets everybody else in.
+    /// Only operators that demand the key count: a negated one, one for all of a set, or one that is satisfied by a
+    /// missing key lets everybody else in.
     fn of(condition: &Value) -> Self {
         const DEMANDING: [&str; 4] = ["stringequals", "stringlike", "arnequals", "arnlike"];
         let mut held = Self::default();
         for (operator, keys) in condition.as_object().into_iter().flatten() {
-            if !DEMANDING.contains(&operator.to_ascii_lowercase().as_str()) {
-                continue;
-            }
-            for (key, values) in keys.as_object().into_iter().flatten() {
-                let plain = |text: &&str| !text.contains(['*', '?']);
-                match key.to_ascii_lowercase().as_str() {
-                    "aws:sourceaccount" | "aws:principalaccount" if texts(values).all(|text| plain(&text)) => {
-                        held.accounts.extend(texts(values).map(str::to_owned));
-                    }
-                    "aws:principalorgid" | "aws:sourceorgid" if texts(values).all(|text| plain(&text)) => {
-                        held.organizations.extend(texts(values).map(str::to_owned));
-                    }
-                    "aws:sourcearn" => {
-                        let accounts: Option<Vec<AccountId>> = texts(values).map(account_of).collect();
-                        held.source_arn |= accounts.is_some_and(|accounts| !accounts.is_empty());
-                    }
-                    _ => {}
+            let operator = operator.to_ascii_lowercase();
+            let operator = operator.strip_prefix("foranyvalue:").unwrap_or(&operator);
+            if DEMANDING.contains(&operator) {
+                for (key, values) in keys.as_object().into_iter().flatten() {
+                    held.key(&key.to_ascii_lowercase(), values);
                 }
             }
         }
         held
     }
+
+    /// Takes in what a key has to be, if every one of its values says who is meant. Sources: IAM User Guide, AWS
+    /// global condition context keys.
+    fn key(&mut self, key: &str, values: &Value) {
+        let read: fn(&str) -> Option<String> = match key {
+            "aws:sourceaccount" | "aws:principalaccount" => |text| Some(format!("account:{}", AccountId::parse(text)?)),
+            "aws:sourcearn" | "aws:principalarn" => |text| Some(format!("account:{}", account_of(text)?)),
+            "aws:sourceorgid" | "aws:principalorgid" => organization,
+            "aws:sourceorgpaths" | "aws:principalorgpaths" => |path| organization(path.split_once('/')?.0),
+            "aws:sourcevpce" => |text| network("vpce-", text),
+            "aws:sourcevpc" => |text| network("vpc-", text),
+            _ => return,
+        };
+        let named: Option<Vec<String>> = texts(values).map(read).collect();
+        let Some(named) = named.filter(|named| !named.is_empty()) else { return };
+        match key {
+            "aws:sourcearn" => self.source_arn = true,
+            "aws:sourceaccount" | "aws:sourceorgid" | "aws:sourceorgpaths" => self.source = true,
+            _ => self.callers = true,
+        }
+        self.parties.extend(named);
+    }
+}
+
+fn organization(id: &str) -> Option<String> {
+    Some(format!("organization:{}", OrganizationId::parse(id).ok()?.as_str()))
+}
+
+/// An endpoint or a network that is named by its id, which no two have.
+fn network(kind: &str, id: &str) -> Option<String> {
+    let fits = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric());
+    id.strip_prefix(kind).is_some_and(fits).then(|| format!("network:{id}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
-    use super::{Facts, names_the_dead};
-
-    #[test]
-    fn a_statement_that_no_grant_makes_is_told_from_its_text() {
-        let equals = |key: &str, value: Value| json!({ "StringEquals": { key: value } });
-        let s3 = json!({ "Service": "s3.amazonaws.com" });
-        let sns = json!({ "Service": "sns.amazonaws.com" });
-        let arn = |arn: &str| json!({ "ArnLike": { "AWS:SourceArn": arn } });
-        let account = "account:111122223333";
-        let cases: [(Value, Value, &[&str], bool, bool); 14] = [
-            (json!("*"), json!(null), &["everyone"], true, false),
-            (json!({ "AWS": ["*"] }), json!(null), &["everyone"], true, false),
-            (json!({ "AWS": "111122223333" }), json!(null), &[account], false, false),
-            (json!({ "AWS": ["arn:aws:iam::111122223333:role/r"] }), json!(null), &[account], false, false),
-            (json!({ "AWS": "AROADBQP57FF2AEXAMPLE" }), json!(null), &["deleted:AROADBQP57FF2AEXAMPLE"], false, false),
-            (json!({ "CanonicalUser": "x" }), json!(null), &["other:x"], false, false),
-            (
-                json!("*"),
-                equals("aws:PrincipalOrgID", json!("o-a1b2c3d4e5")),
-                &["organization:o-a1b2c3d4e5"],
-                false,
-                false,
-            ),
-            (json!("*"), equals("aws:PrincipalOrgID", json!("o-*")), &["everyone"], true, false),
-            (sns.clone(), json!(null), &["service:sns.amazonaws.com"], false, true),
-            (sns.clone(), arn("arn:aws:sns:us-east-1:111122223333:*"), &["service:sns.amazonaws.com"], false, false),
-            (sns.clone(), arn("arn:aws:sns:us-east-1:*:*"), &["service:sns.amazonaws.com"], false, true),
-            (s3.clone(), arn("arn:aws:s3:us-east-1:111122223333:x"), &["service:s3.amazonaws.com"], false, true),
-            (
-                s3,
-                equals("aws:SourceAccount", json!(["111122223333"])),
-                &[account, "service:s3.amazonaws.com"],
-                false,
-                false,
-            ),
-            (
-                sns,
-                json!({ "StringNotEquals": { "aws:SourceAccount": "111122223333" } }),
-                &["service:sns.amazonaws.com"],
-                false,
-                true,
-            ),
-        ];
-        for (principal, condition, parties, everyone, unconfined) in cases {
-            let parties = parties.iter().map(|party| (*party).to_owned()).collect();
-            let facts = Facts { parties, everyone, unconfined };
-            assert_eq!(Facts::of(&principal, &condition), facts, "{principal} {condition}");
-        }
-    }
+    use super::names_the_dead;
 
     #[test]
     fn the_dead_are_told_by_their_unique_id() {

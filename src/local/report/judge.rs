@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Judge;
 use super::collect::{Collected, Place, Policy, Unread};
-use super::facts::{Facts, names_the_dead};
+use super::facts::{Facts, NOT_PRINCIPAL, names_the_dead};
 use super::table::{Finding, Report, Statements, Targets, Values};
 use crate::audit::timestamp;
 use crate::expiry::Moment;
@@ -51,9 +51,26 @@ struct Shown {
     sid: Value,
     effect: Value,
     principal: Value,
+    not_principal: Value,
     action: Value,
+    not_action: Value,
     resource: Value,
     condition: Value,
+}
+
+impl Shown {
+    /// Everyone or everything but what is named stands in the same column, under its own name.
+    fn of(statement: &RawValue) -> Self {
+        let mut shown: Self = serde_json::from_str(statement.get()).unwrap_or_default();
+        let but = |name: &str, not: &mut Value| json!({ name: not.take() });
+        if shown.principal.is_null() && !shown.not_principal.is_null() {
+            shown.principal = but(NOT_PRINCIPAL, &mut shown.not_principal);
+        }
+        if shown.action.is_null() && !shown.not_action.is_null() {
+            shown.action = but("NotAction", &mut shown.not_action);
+        }
+        shown
+    }
 }
 
 pub(super) fn judge(judge: &Judge<'_>, collected: Collected, now: SystemTime) -> Report {
@@ -142,7 +159,7 @@ impl Bench<'_> {
     }
 
     fn statement(&mut self, told: &Told, arn: &str) {
-        let shown: Shown = serde_json::from_str(told.statement.get()).unwrap_or_default();
+        let shown = Shown::of(&told.statement);
         let denies = shown.effect == "Deny";
         let (parties, findings) = told.looked_at(&shown, denies);
         let verdict = match &told.rule {
@@ -175,10 +192,17 @@ impl Told {
         let no_grant = parties.is_empty();
         if no_grant {
             parties = by_text.parties;
+        } else if !by_text.everyone {
+            // The allowlist lets nobody grant to everyone, whatever the source; whoever looks wants to know the source.
+            parties.remove("everyone");
         }
+        let open_url = || {
+            let auth = shown.condition.pointer("/StringEquals/lambda:FunctionUrlAuthType");
+            auth.is_some_and(|auth| auth == "NONE")
+        };
         let found = |finding: Finding| match finding {
             Finding::NoRule => self.rule.is_none() && !denies,
-            Finding::Public => !denies && (is("public_grant") || no_grant && by_text.everyone),
+            Finding::Public => !denies && (by_text.everyone || is("public_grant") && open_url()),
             Finding::Unconfined => !denies && (is("unconfined_service") || no_grant && by_text.unconfined),
             Finding::Dead => names_the_dead(&shown.principal),
             Finding::Form => no_grant,

@@ -72,7 +72,7 @@ pub(super) struct Statements {
     pub(super) principal: Vec<usize>,
     pub(super) action: Vec<usize>,
     pub(super) condition: Vec<usize>,
-    /// A list of `account:…`, `organization:…`, `service:…`, `everyone`, `deleted:…`, `other:…`.
+    /// A list of `account:…`, `organization:…`, `service:…`, `network:…`, `everyone`, `deleted:…`, `other:…`.
     pub(super) parties: Vec<usize>,
     /// A rule, as text, or a list of errors.
     pub(super) verdict: Vec<usize>,

@@ -274,6 +274,15 @@ async fn a_sweep_goes_on_where_its_time_has_ended() {
     assert!(removed == 60 && reads - removed < 80, "each once: {removed} {reads}");
 }
 
+/// The records of a sweep that goes on, though AWS has refused to take something away.
+pub(crate) async fn incomplete() -> Vec<Value> {
+    let mut scene = crowd(60).await;
+    let left = roomy(&mut scene, 10);
+    scene.plane.inject(Fault::access_denied().on(Operation::RemovePermission));
+    scene.invoke_within(&crate::support::door::event(Door::Schedule, &sweep(json!([]))), left).await;
+    scene.records()
+}
+
 /// What cannot go on has failed, and comes again: no sweep is called complete that is not.
 #[tokio::test]
 async fn a_sweep_that_cannot_go_on_comes_again() {

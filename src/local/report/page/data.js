@@ -41,7 +41,7 @@ function index() {
   const { statements } = report;
   columns = [
     searched(statements.principal, principalText),
-    searched(statements.action, (value) => list(value).join(" ")),
+    searched(statements.action, (value) => (value && value.NotAction ? actionText(value) : list(value).join(" "))),
     searched(statements.condition, (value) => conditionLines(value).map((line) => line.join(" ")).join(" ")),
     searched(statements.parties, (value) => value.join(" ")),
     searched(statements.verdict, verdictText),
@@ -69,15 +69,27 @@ const list = (value) => (Array.isArray(value) ? value : [value]);
 function principalText(value) {
   if (value === null || value === undefined) return "nobody";
   if (typeof value === "string") return value;
+  if (value.NotPrincipal) return `everyone but ${principalText(value.NotPrincipal)}`;
   return Object.entries(value).flatMap(([kind, texts]) => list(texts).map((text) => {
     const root = /^arn:[^:]*:iam::(\d{12}):root$/.exec(text);
     return root ? root[1] : kind === "AWS" || kind === "Service" ? text : `${kind} ${text}`;
   })).join(", ");
 }
 
+/** What may be done, as people say it. */
+function actionText(value) {
+  if (value && value.NotAction) return `anything but ${actionText(value.NotAction)}`;
+  return list(value || "anything else").map((action) => action.replace(/^lambda:/, "")).join(", ");
+}
+
 const KEYS = {
   "aws:sourceaccount": "source account",
   "aws:sourcearn": "source",
+  "aws:sourceorgid": "source organization",
+  "aws:sourcevpc": "VPC",
+  "aws:sourcevpce": "VPC endpoint",
+  "aws:principalaccount": "caller's account",
+  "aws:principalarn": "caller",
   "aws:principalorgid": "organization",
   "lambda:eventsourcetoken": "token",
   "lambda:functionurlauthtype": "URL auth",

@@ -23,8 +23,8 @@ const number = new Intl.NumberFormat("en-US");
 const count = (n, one, many) => `${number.format(n)} ${n === 1 ? one : many || one + "s"}`;
 
 const FINDINGS = {
-  public: ["open to everyone", "Everyone may use it: no account, organization or source narrows it."],
-  unconfined: ["no confined source", "A service may use it for any customer of AWS: no account narrows its source."],
+  public: ["open to everyone", "Everyone may use it: no account, organization, network or source narrows it."],
+  unconfined: ["no confined source", "A service may use it for any customer of AWS: no account or organization narrows its source."],
   dead: ["dead principal", "Its user or role was deleted; AWS refuses further statements in this policy."],
   noRule: ["no rule today", "No rule of the allowlist would give it today."],
   form: ["foreign form", "No request to the broker makes a statement of this form."],
@@ -73,9 +73,9 @@ function targetName(target) {
     end ? el("span", { class: "end" }, `:${end}`) : "");
 }
 
-const PARTIES = { account: 0, organization: 1, service: 2, everyone: 3, deleted: 4, other: 5 };
-const PARTY_WORDS = { deleted: "deleted user or role", other: "other principal" };
-const PARTY_MANY = { deleted: "deleted users and roles" };
+const PARTIES = { account: 0, organization: 1, service: 2, network: 3, everyone: 4, deleted: 5, other: 6 };
+const PARTY_WORDS = { network: "whoever comes through", deleted: "deleted user or role", other: "other principal" };
+const PARTY_MANY = { network: "networks", deleted: "deleted users and roles" };
 
 function partyParts(name) {
   const at = name.indexOf(":");

@@ -2,11 +2,17 @@
 
 const ROWS = 50;
 const MOST_OPENED = 60;
+// On paper: so many statements are printed whole. Of more only rows are, and statements that were opened by hand; what is
+// left out is said there. A browser lays out a page of paper at a time, and is not to stand still for it.
+const MOST_PRINTED = 2000;
+const MOST_PRINTED_ROWS = 500;
 const opened = new Set(); // what was opened by hand, by view and name
 let rows = []; // what the view would show, in order
 let drawn = 0;
 let body; // the table's body
 let printing = false;
+let whole; // whether everything that was found fits on paper
+let room; // for how many statements more there is room on paper
 
 const access = document.getElementById("access");
 const more = document.getElementById("more");
@@ -33,6 +39,8 @@ function draw() {
   const targets = state.view === "targets";
   const view = targets ? targetView() : partyView();
   rows = view.rows;
+  whole = view.statements <= MOST_PRINTED;
+  room = MOST_PRINTED;
   drawn = 0;
   body = el("tbody");
   const caption = el("caption", { class: "unseen" }, view.caption);
@@ -41,10 +49,19 @@ function draw() {
     : el("p", { class: "empty" }, report.statements.sid.length ? "No statement matches." : "There is no statement."));
   drawMore(view.row);
   more.onclick = () => drawMore(view.row);
+  if (printing && !whole) access.prepend(leftOut(view));
+}
+
+/** What paper does not have, for whoever holds it. */
+function leftOut(view) {
+  const [one, many] = state.view === "targets" ? ["target", "targets"] : ["party", "parties"];
+  const rest = drawn < rows.length ? `the first ${number.format(drawn)} of ${count(rows.length, one, many)}` : count(drawn, one, many);
+  return el("p", { class: "notice" }, `Not everything is printed: ${rest}, and of ${count(view.statements, "statement")} ` +
+    `${number.format(MOST_PRINTED - room)}, which were opened. Up to ${number.format(MOST_PRINTED)} statements are printed whole: filter for fewer.`);
 }
 
 function drawMore(row) {
-  const until = printing ? rows.length : Math.min(rows.length, drawn + ROWS);
+  const until = Math.min(rows.length, printing ? (whole ? rows.length : MOST_PRINTED_ROWS) : drawn + ROWS);
   const parts = document.createDocumentFragment();
   for (; drawn < until; drawn++) parts.append(...row(rows[drawn]));
   body.append(parts);
@@ -74,7 +91,7 @@ function openable(key, open, title, cells, detail, before = []) {
 }
 
 const opens = (key) =>
-  opened.has(key) || (printing ? found.statements <= 2000 : state.query !== "" && found.statements <= MOST_OPENED);
+  opened.has(key) || (printing ? whole : state.query !== "" && found.statements <= MOST_OPENED);
 
 function targetView() {
   const tallies = new Map(found.targets.map((t) => [t, tally(offsets[t], offsets[t + 1])]));
@@ -98,6 +115,7 @@ function targetView() {
   };
   return {
     caption: "Functions and layer versions with a policy",
+    statements: found.statements,
     head: [sorter("name", "Target"), head("Reached by"), sorter("statements", "Statements", { class: "num" }),
       sorter("findings", "Findings"), sorter("size", "Policy", { class: "size" })],
     rows: arrange(found.targets, keys),
@@ -129,11 +147,14 @@ function partyView() {
     ];
     return openable(party.name, opens(party.name), title, cells, () => statementTable(party.statements, true));
   };
+  const parties = partiesFound();
   return {
     caption: "Accounts, organizations, services and others that statements name",
+    // One that names several stands under each of them.
+    statements: parties.reduce((sum, party) => sum + party.statements.length, 0),
     head: [sorter("name", "Party"), sorter("size", "Reaches"), sorter("statements", "Statements", { class: "num" }),
       sorter("findings", "By today's allowlist", { class: "size" })],
-    rows: arrange(partiesFound(), keys),
+    rows: arrange(parties, keys),
     row,
   };
 }
@@ -148,14 +169,16 @@ function statementTable(numbers, withTarget) {
   let done = 0;
   const button = el("button", { type: "button", class: "more" });
   const next = () => {
-    const until = printing ? numbers.length : Math.min(numbers.length, done + ROWS);
+    const until = Math.min(numbers.length, printing ? room : done + ROWS);
     for (; done < until; done++) under.append(...statementRow(numbers[done], withTarget));
+    if (printing) room -= done;
     button.hidden = done >= numbers.length;
     button.textContent = `Show more: ${number.format(done)} of ${number.format(numbers.length)} are shown`;
   };
   button.addEventListener("click", next);
   next();
-  return [table, button];
+  const cut = printing && done < numbers.length;
+  return [table, cut ? el("p", {}, `${count(numbers.length - done, "more statement")} not printed.`) : button];
 }
 
 function statementRow(i, withTarget) {
@@ -165,7 +188,7 @@ function statementRow(i, withTarget) {
   const conditions = conditionLines(values[statements.condition[i]]);
   const cells = [
     !withTarget && el("td", { class: "code" }, principalText(values[statements.principal[i]])),
-    el("td", { class: "code" }, list(values[statements.action[i]] || "anything else").map((action) => action.replace(/^lambda:/, "")).join(", ")),
+    el("td", { class: "code" }, actionText(values[statements.action[i]])),
     el("td", {}, conditions.length
       ? el("ul", { class: "conditions" }, conditions.map(([key, value]) => el("li", {}, el("span", { class: "key" }, key), " ", el("span", { class: "code" }, value))))
       : el("span", { class: "none" }, "no condition")),
