@@ -157,10 +157,10 @@ def on_layer(operation, name, **more):
     return {"operation": operation, "parameters": {"LayerName": name, "VersionNumber": 1, **more}}
 
 
-def statements_of_layer(name, functions):
-    """The same for the first version of a layer."""
+def statements_of_layer(name, functions, version=1):
+    """The statements of a layer version's policy, by their ids."""
     try:
-        policy = functions.get_layer_version_policy(LayerName=name, VersionNumber=1)["Policy"]
+        policy = functions.get_layer_version_policy(LayerName=name, VersionNumber=version)["Policy"]
     except functions.exceptions.ResourceNotFoundException:
         return {}
     return {statement["Sid"]: statement for statement in json.loads(policy)["Statement"]}

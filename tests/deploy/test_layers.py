@@ -40,6 +40,24 @@ class Layers(unittest.TestCase):
         self.assertEqual([invoke(second(), remove)["outcome"] for _ in range(2)], ["revoked", "already_revoked"])
         self.assertEqual(list(statements_of_layer(name, self.functions)), ["partner"])
 
+    def test_a_new_version_gets_what_the_allowlist_allows(self):
+        name = layer(self.functions, "carried")
+        theirs = {"partner": PARTNER, "stranger": "999999999999"}
+        for id, principal in theirs.items():
+            wish = {"StatementId": id, "Action": "lambda:GetLayerVersion", "Principal": principal}
+            self.functions.add_layer_version_permission(LayerName=name, VersionNumber=1, **wish)
+        layer(self.functions, name)
+        carry = {"operation": "CarryLayerForward", "parameters": {"LayerName": name, "VersionNumber": 2}}
+        reply = invoke(second(), carry | {"dryRun": True})
+        self.assertEqual(reply["outcome"], "would_grant", reply)
+        self.assertEqual(statements_of_layer(name, self.functions, 2), {})
+        for outcome in ["granted", "already_granted"]:
+            reply = invoke(second(), carry)
+            of = {one["statementId"]: (one["outcome"], one.get("code")) for one in reply["grants"]}
+            self.assertEqual(of, {"partner": (outcome, None), "stranger": ("denied", "principal_not_allowed")}, reply)
+            self.assertEqual(list(statements_of_layer(name, self.functions, 2)), ["partner"])
+        self.assertEqual(list(statements_of_layer(name, self.functions)), list(theirs), "the version before keeps what it has")
+
     def test_to_everybody_never(self):
         name = layer(self.functions, "tracing")
         add = on_layer("AddLayerVersionPermission", name, StatementId="all", Action="lambda:GetLayerVersion", Principal="*")

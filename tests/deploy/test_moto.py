@@ -109,6 +109,18 @@ class Moto(unittest.TestCase):
                 self.assertEqual(reply["outcome"], "revoked", reply)
                 self.assertEqual(statements_of_layer(ours, self.functions), {})
 
+    def test_a_function_url_is_two_statements(self):
+        name = self.function("orders-page")
+        parameters = {"FunctionName": name, "StatementId": "page", "Principal": "*", "PrincipalOrgID": ORGANIZATION}
+        wish = {"operation": "GrantFunctionUrl", "parameters": parameters | {"FunctionUrlAuthType": "AWS_IAM"}}
+        self.assertEqual(self.ask(wish | {"dryRun": True})["outcome"], "would_grant")
+        self.assertEqual(statements(name, self.functions), {})
+        self.assertEqual([self.ask(wish)["outcome"] for _ in range(2)], ["granted", "already_granted"])
+        page, through = (statements(name, self.functions)[id] for id in ["page", "page-invoke"])
+        self.assertEqual((page["Action"], through["Action"]), ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction"))
+        self.assertEqual(page["Condition"]["StringEquals"]["lambda:FunctionUrlAuthType"], "AWS_IAM")
+        self.assertEqual(str(through["Condition"]["Bool"]["lambda:InvokedViaFunctionUrl"]).lower(), "true")
+
     def test_what_is_not_there_is_said_so(self):
         reply = self.ask(request("orders-nowhere"))
         self.assertEqual((reply["outcome"], reply["code"]), ("failed", "target_not_found"), reply)
