@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::delivery::{Asked, END, Place};
 use crate::support::door::DOORS;
-use crate::support::{Door, Scene, grant, layer_grant, with};
+use crate::support::{Door, Scene, cases, grant, layer_grant, with};
 
 pub(crate) const ORDERS: &str = "arn:aws:lambda:us-east-1:123456789012:function:orders";
 pub(crate) const LIVE: &str = "arn:aws:lambda:us-east-1:123456789012:function:orders:live";
@@ -324,10 +324,18 @@ impl Kind {
     /// Of how many places a fault meets it at one, unless every fault is tried everywhere.
     pub(crate) fn turns(&self) -> usize {
         match (self.schedules || self.has_parts, self.takes_back) {
-            (true, _) => 4,
+            (true, _) => 8,
             (false, Some(_)) => 1,
             (false, None) => 2,
         }
+    }
+
+    /// The doors that it comes through at one place of many: one in turn of what is tried in turns, unless everything is
+    /// tried everywhere.
+    pub(crate) fn doors_at(&self, place: usize) -> Vec<Door> {
+        let all = cases(0) > 0 || self.turns() < 8;
+        let doors = self.doors.iter().enumerate();
+        doors.filter(|(i, _)| all || place % self.doors.len() == *i).map(|(_, door)| *door).collect()
     }
 
     /// How many records a request of it has if nothing goes wrong.

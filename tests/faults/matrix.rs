@@ -363,7 +363,7 @@ async fn every_fault_of_the_audit_at_every_record_converges() {
             let mut under_way = Vec::new();
             for written in 0..kind.records() {
                 for times in 1..=if fate == Fate::Panics { 1 } else { 3 } {
-                    for &door in kind.doors {
+                    for door in kind.doors_at(written + times) {
                         under_way.push(audit_fails(fate, kind, written, times, door));
                     }
                 }

@@ -21,10 +21,10 @@ use crate::support::{Door, Fate, Reply, Scene, grant, with};
 async fn a_delivery_that_is_cut_off_anywhere_is_settled_by_the_next() {
     for kind in &KINDS {
         let mut under_way = Vec::new();
-        for (records, faults) in cut_offs(kind) {
+        for (place, (records, faults)) in cut_offs(kind).into_iter().enumerate() {
             for killed in [false, true] {
                 for &reads_first in kind.ways() {
-                    for &door in kind.doors {
+                    for door in kind.doors_at(place + usize::from(killed)) {
                         under_way.push(cut_off(kind, faults.clone(), killed.then_some(records), reads_first, door));
                     }
                 }
@@ -136,8 +136,9 @@ async fn an_invocation_that_starts_too_late_calls_nobody() {
         let reply = scene.invoke_within(&door::event(door, &asked.request), Duration::from_millis(39)).await;
         assert!(reply.comes_again());
         let records = scene.records();
-        assert_eq!((records.len(), &records[0]["code"]), (1, &json!("timed_out")));
-        // What carries grants on looks as far as it gets.
+        let code = records[0]["code"].as_str().unwrap();
+        // What carries grants on looks as far as it gets, and a look may be given up.
+        assert!(records.len() == 1 && (code == "timed_out" || (kind.has_parts && code == "unavailable")), "{code}");
         assert!(scene.calls().iter().all(|call| kind.has_parts && *call == "read"));
         assert!(is_success(&Event::new(scene, door, asked).settle().await));
     }

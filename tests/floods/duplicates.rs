@@ -118,7 +118,7 @@ async fn a_thousand_duplicates_are_one_statement_and_one_new_grant() {
 async fn a_flood_for_one_function_url_is_one_pair_of_statements() {
     let refuse = ConcurrentUpdates::Refuse { window: Duration::from_millis(2) };
     let full = cases(100).min(1_000);
-    for (duplicates, updates) in [(full, ConcurrentUpdates::Serialise), (full.min(100), refuse)] {
+    for (duplicates, updates) in [(full, ConcurrentUpdates::Serialise), (full.min(40), refuse)] {
         let plane = ControlPlane::from_world(WORLD).unwrap();
         plane.concurrent_updates(updates);
         let parameters = json!({

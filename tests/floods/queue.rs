@@ -74,7 +74,7 @@ async fn work(plane: ControlPlane, queue: Arc<Mutex<Queue>>, reads_first: bool) 
 
 /// Floods the queue; gives how many writes AWS accepted beyond those that were asked for.
 async fn flood(updates: ConcurrentUpdates, reads_first: bool) -> usize {
-    let count = cases(if reads_first { 60 } else { 120 }).min(1_000);
+    let count = cases(if reads_first { 40 } else { 120 }).min(1_000);
     let plane = ControlPlane::from_world(WORLD).unwrap();
     let versions: Vec<u64> = (1..=count.div_ceil(PER_VERSION) as u64).collect();
     plane.add_function("orders", &versions, &[]);
