@@ -312,7 +312,7 @@ fn turns(place: usize, k: usize) -> Vec<(&'static Kind, bool, Door)> {
     let all = cases(0) > 0;
     let kind = &KINDS[k];
     let every = kind.turns();
-    if !all && (place + k) % every > 0 {
+    if !all && !(place + k).is_multiple_of(every) {
         return Vec::new();
     }
     let place = place / every;
