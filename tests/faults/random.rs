@@ -77,7 +77,7 @@ fn timed(case: Case, statements: &'static [Place]) -> Case {
 fn function_grant(random: &mut Rng) -> Case {
     let before = |account| vec![stored("other", PARTNER, ORDERS), stored("partner", account, ORDERS)];
     let lasting = of(grant(json!({})), Vec::new(), GRANTED);
-    match random.u8(0..12) {
+    match random.u8(0..16) {
         0..=2 => lasting,
         3 => {
             Case { statements: &[(LIVE, "partner")], ..of(grant(json!({ "Qualifier": "live" })), Vec::new(), GRANTED) }
@@ -132,7 +132,7 @@ fn url_grant(random: &mut Rng) -> Case {
     let request = || function_url(json!({}));
     let other = stored("other", PARTNER, ORDERS);
     let both = |case| Case { statements: BOTH, ..case };
-    match random.u8(0..10) {
+    match random.u8(0..12) {
         0..=3 => both(of(request(), Vec::new(), GRANTED)),
         4 => both(of(request(), vec![other], GRANTED)),
         5 => both(of(request(), vec![other, stored("partner", PARTNER, ORDERS)], &["statement_conflict"])),
