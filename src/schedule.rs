@@ -172,14 +172,19 @@ impl Schedules {
     async fn look(&self, schedule: &Schedule, budget: Budget, calls: &mut Vec<String>) -> Result<(), Code> {
         let time = budget.of_call().ok_or(Code::NotScheduled)?;
         let call = self.client.get_schedule().name(&schedule.name).group_name(&self.place.group);
-        let Answer { result, seen, .. } = answer(time, 200, boxed(|| call.send()), |found| schedule.is(&found)).await;
+        let Answer { result, seen, .. } = answer(time, 200, boxed(|| call.send()), |found| {
+            let named = found.arn().is_some_and(|arn| self.is_arn_of(schedule, arn));
+            named.then(|| schedule.is(&found))
+        })
+        .await;
         calls.push(format!("schedule-read:{seen}"));
         match result {
-            Ok(true) => Ok(()),
+            Ok(Some(true)) => Ok(()),
             // Somebody else made it, or changed it: it may never come.
-            Ok(false) => Err(Code::ScheduleRefused),
+            Ok(Some(false)) => Err(Code::ScheduleRefused),
             Err(Failure::Final(Code::AccessDenied)) => Err(Code::AccessDenied),
-            Err(_) => Err(Code::NotScheduled),
+            // An answer that does not name the schedule says nothing about it either.
+            Ok(None) | Err(_) => Err(Code::NotScheduled),
         }
     }
 

@@ -169,6 +169,29 @@ async fn what_fails_for_a_while_comes_again_and_then_is_whole() {
     }
 }
 
+/// An answer that was cut short, of a version that grants something, of one that does not, or of one that is not there, is
+/// asked for again: taken for one that grants nothing, or that is not there, what it had to get would be lost in silence.
+#[tokio::test]
+async fn an_answer_that_does_not_say_what_a_version_grants_is_asked_for_again() {
+    let answer = json!({ "layerArn": "arn:aws:lambda:us-east-1:123456789012:layer:common", "version": 2 });
+    let event = published(&json!({ "responseElements": answer }));
+    // The version before, the new one, the one above it, and the one above that.
+    for place in 0..4 {
+        for kind in [FaultKind::EmptyBody, FaultKind::HalfJson, FaultKind::NotJson, FaultKind::TruncatedBody] {
+            let scene = granted(&[("partner", json!({ "Principal": PARTNER, "VersionNumber": 1 }))]).await;
+            let read = Operation::GetLayerVersionPolicy;
+            scene.plane.inject(Fault::new(FaultKind::Delay(Duration::ZERO)).on(read).times(place));
+            scene.plane.inject(Fault::new(kind.clone()).on(read));
+            assert_eq!(scene.invoke(&event).await.outcome(), "granted", "{place} {kind:?}");
+            assert_eq!(
+                (sids(&scene, 2), sids(&scene, 3)),
+                (vec!["partner".into()], vec!["partner".into()]),
+                "{place} {kind:?}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_written_without_a_record() {
     for good in 0..4 {

@@ -7,6 +7,7 @@ mod kind;
 mod matrix;
 mod random;
 mod sandbox;
+mod subject;
 
 use futures_util::StreamExt;
 

@@ -37,6 +37,8 @@ pub(crate) struct Answer<T> {
     pub(crate) aws_code: Option<String>,
     /// What AWS's text says beyond its code, where that is known.
     pub(super) hint: Option<Hint>,
+    /// Whether it is an error that came without its name or its text: cut short, or not from AWS.
+    pub(super) cut_short: bool,
 }
 
 /// One of AWS's texts, as recorded in November 2025. A text that has changed gives no hint, and the request ends
@@ -226,6 +228,7 @@ pub(crate) async fn answer<T, O: RequestId, E: ProvideErrorMetadata + StdError +
             request_id: None,
             aws_code: None,
             hint: None,
+            cut_short: false,
         },
         (Ok(Ok(output)), status) => Answer {
             request_id: output.request_id().and_then(word),
@@ -233,6 +236,7 @@ pub(crate) async fn answer<T, O: RequestId, E: ProvideErrorMetadata + StdError +
             result: if status == success { Ok(of(output)) } else { Err(Failure::Unclear) },
             aws_code: None,
             hint: None,
+            cut_short: false,
         },
         (Ok(Err(error)), _) => failed(&error),
     }
@@ -251,7 +255,9 @@ fn failed<T, E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(
     };
     let message = error.as_service_error().and_then(|error| error.message()).unwrap_or_default();
     let hint = Hint::of(aws_code.as_deref().unwrap_or_default(), message);
-    Answer { result: Err(failure), seen, request_id: header("x-amzn-requestid").and_then(word), aws_code, hint }
+    let cut_short = aws_code.is_none() || message.is_empty();
+    let request_id = header("x-amzn-requestid").and_then(word);
+    Answer { result: Err(failure), seen, request_id, aws_code, hint, cut_short }
 }
 
 /// An error as the audit shows it, status and AWS's code, and that code alone.

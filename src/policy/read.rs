@@ -27,6 +27,10 @@ pub(crate) async fn read(client: &Client, given: &Given, budget: Budget) -> Seen
         let answer = call::read(client, given, time).await;
         written.note_read(&answer);
         let (code, after) = match answer.result {
+            // A success without the policy says nothing about it, and neither does a 404 without AWS's name and text: on
+            // their strength nothing is passed over.
+            Ok(policy) if policy.document.is_empty() => (Code::Unavailable, None),
+            Err(Failure::Final(Code::TargetNotFound)) if answer.cut_short => (Code::Unavailable, None),
             Ok(policy) => {
                 written.ending = Ending::Done(Outcome::Read);
                 written.revision_id = policy.revision_id;

@@ -1,16 +1,18 @@
-//! Every fault of AWS and of the network at every write and read, and of the audit at every record,
-//! through every door, for grants and revokes on functions and layers, and for function URLs, whether a policy is
-//! read first or not; then redelivery without the fault. `BROKER_TEST_CASES=1` tries every fault at every door.
+//! Every fault of AWS and of the network at every write, read, list and schedule, and of the audit at every record,
+//! through every door, for grants and revokes on functions and layers, for function URLs, for grants that end and what
+//! ends them, and for what carries a layer's grants on, whether a policy is read first or not; then redelivery without the
+//! fault, and then the end of what is to end. `BROKER_TEST_CASES=1` tries every fault at every door.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind};
+use futures_util::FutureExt;
+use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Operation};
 use permission_broker::policy::Timing;
 
 use super::all;
 use super::delivery::{Ending, Event, is_success};
 use super::kind::{KINDS, Kind};
-use crate::support::door::DOORS;
 use crate::support::{Door, Fate, QUICK, Scene, cases};
 
 /// For faults that leave a call without an end: each costs one of these.
@@ -34,6 +36,15 @@ impl Ends {
     fn timing(self, name: &str) -> Timing {
         let hangs = ["hang", "slow", "late"].iter().any(|word| name.contains(word));
         if hangs { HANGING } else { QUICK }
+    }
+
+    /// What the same comes to where a schedule is made: an answer of AWS to that says nothing about the grant, and without
+    /// the schedule there is none.
+    fn of_schedule(self) -> Self {
+        match self {
+            Self::Made | Self::Kept("access_denied") => self,
+            Self::OfGrantsFinal(_) | Self::Final(_) | Self::Kept(_) => Self::Kept("schedule_refused"),
+        }
     }
 }
 
@@ -85,8 +96,8 @@ fn faults() -> Vec<(&'static str, Fault, Ends)> {
 /// Where a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Point {
-    /// Before the first write, where one looks before it writes.
-    ReadBefore,
+    /// One of the policies that are read before the first write, where one looks before it writes.
+    Look(usize),
     FirstWrite,
     /// After a first one that was throttled.
     SecondWrite,
@@ -98,15 +109,29 @@ enum Point {
     ReadAfterConflict,
     /// Nothing works at all.
     EveryCall,
-    /// The second of two statements.
+    /// The second of several statements.
     SecondStatement,
     /// The first is taken back, as the second was refused.
     TakingBack,
     EveryTakingBack,
+    /// The schedule that is to end a grant.
+    Schedule,
+    EverySchedule,
+    /// That of the second of several statements.
+    SecondSchedule,
+    /// The look for a schedule that AWS has not said to be made.
+    LookForSchedule,
+    EveryLookForSchedule,
+    /// What there is to sweep.
+    List,
+    EveryList,
 }
 
-const POINTS: [Point; 11] = [
-    Point::ReadBefore,
+const POINTS: [Point; 21] = [
+    Point::Look(0),
+    Point::Look(1),
+    Point::Look(2),
+    Point::Look(3),
     Point::FirstWrite,
     Point::SecondWrite,
     Point::EveryWrite,
@@ -117,6 +142,13 @@ const POINTS: [Point; 11] = [
     Point::SecondStatement,
     Point::TakingBack,
     Point::EveryTakingBack,
+    Point::Schedule,
+    Point::EverySchedule,
+    Point::SecondSchedule,
+    Point::LookForSchedule,
+    Point::EveryLookForSchedule,
+    Point::List,
+    Point::EveryList,
 ];
 
 impl Point {
@@ -127,35 +159,47 @@ impl Point {
         )
     }
 
+    fn is_schedule(self) -> bool {
+        matches!(self, Self::Schedule | Self::EverySchedule | Self::SecondSchedule)
+    }
+
     /// Whether a request passes there.
-    fn is_of(self, kind: &Kind, looks_first: bool) -> bool {
+    fn is_of(self, kind: &Kind, looks: usize) -> bool {
         match self {
-            Self::ReadBefore => looks_first,
-            Self::SecondStatement | Self::TakingBack | Self::EveryTakingBack => kind.takes_back.is_some(),
+            Self::Look(place) => place < looks,
+            Self::SecondStatement => kind.takes_back.is_some() || kind.has_parts,
+            Self::TakingBack | Self::EveryTakingBack => kind.takes_back.is_some(),
+            Self::Schedule | Self::EverySchedule | Self::LookForSchedule | Self::EveryLookForSchedule => kind.schedules,
+            Self::SecondSchedule => kind.schedules && kind.records() > 2,
+            Self::List | Self::EveryList => kind.lists(),
             _ => true,
         }
     }
 
-    fn inject(self, fault: &Fault, kind: &Kind, looks_first: bool, scene: &Scene) {
+    fn inject(self, fault: &Fault, kind: &Kind, looks: usize, scene: &Scene) {
         let fault = fault.clone();
         let plane = &scene.plane;
         // What strikes a later call lets the ones before it pass.
         let pass = |operation| Fault::new(FaultKind::Delay(Duration::ZERO)).on(operation);
-        if looks_first && matches!(self, Self::FirstRead | Self::EveryRead | Self::ReadAfterConflict) {
-            plane.inject(pass(kind.read));
-        }
-        if matches!(self, Self::SecondStatement | Self::TakingBack | Self::EveryTakingBack) {
-            plane.inject(pass(kind.write));
+        match self {
+            Self::Look(place) => _ = plane.inject(pass(kind.read).times(place)),
+            Self::FirstRead | Self::EveryRead | Self::ReadAfterConflict => {
+                plane.inject(pass(kind.read).times(looks));
+            }
+            Self::SecondStatement | Self::TakingBack | Self::EveryTakingBack => _ = plane.inject(pass(kind.write)),
+            Self::SecondSchedule => _ = plane.inject(pass(Operation::CreateSchedule)),
+            _ => {}
         }
         if matches!(self, Self::TakingBack | Self::EveryTakingBack) {
             plane.inject(Fault::error(ErrorName::Validation, "no").on(kind.write));
         }
+        let silent = || Fault::new(FaultKind::EmptyBody).on(Operation::CreateSchedule);
         let taken_back = kind.takes_back.unwrap_or(kind.write);
         match self {
             Self::FirstWrite | Self::SecondStatement => plane.inject(fault.on(kind.write)),
             Self::SecondWrite => plane.inject(Fault::throttled(None).on(kind.write)).inject(fault.on(kind.write)),
             Self::EveryWrite => plane.inject(fault.on(kind.write).times(99)),
-            Self::ReadBefore => plane.inject(fault.on(kind.read)),
+            Self::Look(_) => plane.inject(fault.on(kind.read)),
             Self::FirstRead => plane.inject(lost(kind)).inject(fault.on(kind.read)),
             Self::EveryRead => plane.inject(lost(kind)).inject(fault.on(kind.read).times(99)),
             Self::ReadAfterConflict => {
@@ -165,6 +209,16 @@ impl Point {
             Self::EveryCall => plane.inject(fault.times(99)),
             Self::TakingBack => plane.inject(fault.on(taken_back)),
             Self::EveryTakingBack => plane.inject(fault.on(taken_back).times(99)),
+            Self::Schedule | Self::SecondSchedule => plane.inject(fault.on(Operation::CreateSchedule)),
+            Self::EverySchedule => plane.inject(fault.on(Operation::CreateSchedule).times(99)),
+            Self::LookForSchedule => plane.inject(silent()).inject(fault.on(Operation::GetSchedule)),
+            Self::EveryLookForSchedule => plane.inject(silent()).inject(fault.on(Operation::GetSchedule).times(99)),
+            Self::List => plane.inject(fault.on(Operation::ListAliases)),
+            Self::EveryList => {
+                let both = [Operation::ListAliases, Operation::ListVersionsByFunction];
+                both.iter().for_each(|list| _ = plane.inject(fault.clone().on(*list).times(99)));
+                plane
+            }
         };
     }
 }
@@ -175,40 +229,80 @@ fn lost(kind: &Kind) -> Fault {
 
 /// One fault at one point through one door: the first delivery with it, the others without.
 async fn strike(name: &str, fault: &Fault, ends: Ends, point: Point, kind: &Kind, reads_first: bool, door: Door) {
-    let full = format!("{name}, {point:?}, {}, {}, reads first: {reads_first}", kind.name, door.as_str());
     let mut scene = kind.scene().await;
     let asked = kind.asked(&scene).await;
     scene.broker.timing = ends.timing(name);
     scene.broker.reads_first = reads_first;
-    point.inject(fault, kind, kind.looks_first(reads_first), &scene);
+    let looks = kind.looks(reads_first);
+    point.inject(fault, kind, looks, &scene);
     let gives = asked.gives();
     let mut event = Event::new(scene, door, asked);
+    event.lies = name.contains("404");
     let first = event.deliver(None).await;
     let last = if let Ending::Done(word) = first { word } else { event.settle().await };
+    if kind.has_parts {
+        parts_end(&last, ends, point, gives);
+    } else {
+        one_ends(&last, ends, point, kind, gives, door);
+    }
+    event.end().await;
+}
+
+/// What a request for one change, or for two that belong together, comes to.
+fn one_ends(last: &str, ends: Ends, point: Point, kind: &Kind, gives: bool, door: Door) {
     let waits = matches!(door, Door::Direct | Door::ApiGateway);
-    // Where nothing works at all, what looks before it writes does not get as far as that.
+    // Where nothing works at all, what looks before it writes does not get as far as that; the schedule of what does not
+    // comes before its write.
     let looks = kind.is_named || kind.takes_back.is_some();
-    let is_write = point.is_write() && !(looks && point == Point::EveryCall);
+    let at_schedule = point.is_schedule() || (point == Point::EveryCall && kind.schedules && !looks);
+    let is_write = (point.is_write() || at_schedule) && !(looks && point == Point::EveryCall);
+    let ends = if at_schedule { ends.of_schedule() } else { ends };
     match ends {
         // The second statement was refused for good, and the first is gone again; or it was not, and both stand.
         _ if matches!(point, Point::TakingBack | Point::EveryTakingBack) => {
-            assert!(is_success(&last) || last == "rejected_by_aws", "{full}: {last:?}");
+            assert!(is_success(last) || last == "rejected_by_aws", "{last}");
         }
-        Ends::Final(code) if is_write => assert_eq!(last, code, "{full}"),
-        Ends::OfGrantsFinal(code) if is_write && gives => assert_eq!(last, code, "{full}"),
+        Ends::Final(code) if is_write => assert_eq!(last, code),
+        Ends::OfGrantsFinal(code) if is_write && gives => assert_eq!(last, code),
         // Where no removal finds the statement and no read the policy, the target is not there.
         Ends::OfGrantsFinal("target_not_found") if point == Point::EveryCall => {
-            assert_eq!(last, "target_not_found", "{full}");
+            assert_eq!(last, "target_not_found");
         }
-        Ends::Kept(code) if is_write && waits => assert_eq!(last, code, "{full}"),
-        // A read that is denied before a write, or after a clear 409, says so; the event is kept, a caller is
-        // told for good.
+        Ends::Kept(code) if is_write && waits => assert_eq!(last, code),
+        // A read that is denied before a write, after a clear 409, or of a schedule, says so; the event is kept, a caller
+        // is told for good.
         Ends::Kept("access_denied")
-            if matches!(point, Point::ReadBefore | Point::ReadAfterConflict | Point::EveryCall) && waits =>
+            if matches!(
+                point,
+                Point::Look(_)
+                    | Point::ReadAfterConflict
+                    | Point::EveryCall
+                    | Point::LookForSchedule
+                    | Point::EveryLookForSchedule
+            ) && waits =>
         {
-            assert_eq!(last, "access_denied", "{full}");
+            assert_eq!(last, "access_denied");
         }
-        _ => assert!(is_success(&last), "{full}: {last:?}"),
+        _ => assert!(is_success(last), "{last}"),
+    }
+}
+
+/// What a request of many parts comes to: what may succeed later has succeeded, and what never will is told. A carry goes
+/// on without what AWS refuses for good, which its parts tell; a sweep is not called done.
+fn parts_end(last: &str, ends: Ends, point: Point, gives: bool) {
+    let ends = if point.is_schedule() { ends.of_schedule() } else { ends };
+    match ends {
+        Ends::Made => assert!(is_success(last), "{last}"),
+        Ends::Final(code) if !gives && (point.is_write() || matches!(point, Point::Look(0) | Point::List)) => {
+            assert_eq!(last, code);
+        }
+        Ends::Final(_) if gives && point.is_write() && point != Point::EveryCall => {
+            assert!(is_success(last), "{last}");
+        }
+        // Of a version of which AWS does not say in known words that it is not there, nothing is carried.
+        Ends::Final(code) | Ends::OfGrantsFinal(code) | Ends::Kept(code) => {
+            assert!(is_success(last) || [code, "previous_not_found"].contains(&last), "{last}");
+        }
     }
 }
 
@@ -217,16 +311,19 @@ async fn strike(name: &str, fault: &Fault, ends: Ends, point: Point, kind: &Kind
 fn turns(place: usize, k: usize) -> Vec<(&'static Kind, bool, Door)> {
     let all = cases(0) > 0;
     let kind = &KINDS[k];
-    if !all && kind.takes_back.is_none() && (place + k) % 2 == 1 {
+    let every = kind.turns();
+    if !all && !(place + k).is_multiple_of(every) {
         return Vec::new();
     }
+    let place = place / every;
     let mut turns = Vec::new();
     for (w, &reads_first) in kind.ways().iter().enumerate() {
         if !all && kind.takes_back.is_some() && (place + w) % 2 == 1 {
             continue;
         }
-        let doors = DOORS.into_iter().enumerate().filter(|(i, _)| all || (place + k + w) % DOORS.len() == *i);
-        turns.extend(doors.map(|(_, door)| (kind, reads_first, door)));
+        let doors = kind.doors.iter().enumerate();
+        let doors = doors.filter(|(i, _)| all || (place + k + w) % kind.doors.len() == *i);
+        turns.extend(doors.map(|(_, door)| (kind, reads_first, *door)));
     }
     turns
 }
@@ -238,11 +335,13 @@ async fn every_fault_of_aws_at_every_call_converges_or_is_final() {
         let mut under_way = Vec::new();
         for (j, point) in POINTS.into_iter().enumerate() {
             for (kind, reads_first, door) in (0..KINDS.len()).flat_map(|k| turns(i + j, k)) {
-                if point.is_of(kind, kind.looks_first(reads_first)) {
+                if point.is_of(kind, kind.looks(reads_first)) {
                     points_struck.insert((format!("{point:?}"), kind.name));
                     let fault = fault.clone();
                     under_way.push(async move {
-                        strike(name, &fault, ends, point, kind, reads_first, door).await;
+                        let struck = strike(name, &fault, ends, point, kind, reads_first, door);
+                        let full = format!("{name}, {point:?}, {}, {door:?}, reads first: {reads_first}", kind.name);
+                        AssertUnwindSafe(struck).catch_unwind().await.unwrap_or_else(|_| panic!("{full}"));
                     });
                 }
             }
@@ -251,8 +350,9 @@ async fn every_fault_of_aws_at_every_call_converges_or_is_final() {
         all(under_way).await;
     }
     println!("{} faults at {} points, struck {faults_struck} times", faults().len(), points_struck.len());
-    // Seven of every change, one more of those that look first, and three more of two statements.
-    assert_eq!(points_struck.len(), 7 * KINDS.len() + 5 + 3);
+    let passes = |point: &Point, kind: &Kind| kind.ways().iter().any(|way| point.is_of(kind, kind.looks(*way)));
+    let of = |kind: &Kind| POINTS.iter().filter(|point| passes(point, kind)).count();
+    assert_eq!(points_struck.len(), KINDS.iter().map(of).sum::<usize>(), "every point of every change");
 }
 
 /// F1, F2: the audit fails at each record of a request, once and more often, in every way it can.
@@ -263,7 +363,7 @@ async fn every_fault_of_the_audit_at_every_record_converges() {
             let mut under_way = Vec::new();
             for written in 0..kind.records() {
                 for times in 1..=if fate == Fate::Panics { 1 } else { 3 } {
-                    for door in DOORS {
+                    for door in kind.doors_at(written + times) {
                         under_way.push(audit_fails(fate, kind, written, times, door));
                     }
                 }
@@ -285,21 +385,23 @@ async fn audit_fails(fate: Fate, kind: &Kind, written: usize, times: usize, door
     // A caller who is told of a defect is not told to ask again, but may.
     let last = event.settle().await;
     assert!(is_success(&last), "{name}, {fate:?} after {written}: {last:?}");
+    event.end().await;
 }
 
 /// F9: the reply is lost, and every read fails, in each way a read can.
 #[tokio::test]
 async fn what_nobody_can_say_is_said_to_be_unknown() {
     for (name, fault, ends) in faults() {
-        for kind in &KINDS {
+        for kind in KINDS.iter().filter(|kind| !kind.has_parts) {
             for &reads_first in kind.ways() {
                 let mut scene = kind.scene().await;
                 let asked = kind.asked(&scene).await;
                 scene.broker.timing = ends.timing(name);
                 scene.broker.reads_first = reads_first;
-                Point::EveryRead.inject(&fault, kind, kind.looks_first(reads_first), &scene);
+                Point::EveryRead.inject(&fault, kind, kind.looks(reads_first), &scene);
                 let success = if asked.gives() { "granted" } else { "revoked" };
-                let mut event = Event::new(scene, Door::EventBridge, asked);
+                let door = if kind.doors.contains(&Door::EventBridge) { Door::EventBridge } else { kind.doors[0] };
+                let mut event = Event::new(scene, door, asked);
                 let first = event.deliver(None).await;
                 let expected = match name {
                     // The one of them that leaves the answer whole.

@@ -267,7 +267,7 @@ async fn a_policy_that_cannot_be_read_is_not_told() {
     };
     let error = |name| Fault::error(name, "no");
     let cases = [
-        (answered(""), "unavailable", vec!["read"]),
+        (answered(""), "unavailable", vec!["read"; 3]),
         (answered("{}"), "unavailable", vec!["read"]),
         (answered(r#"{"Statement":[7]}"#), "read", vec!["read"]),
         (answered(r#"{"Statement":[]}"#), "read", vec!["read"]),

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use permission_broker::audit::Audit;
 use permission_broker::broker::{Broker, Invocation};
-use permission_broker::local::control_plane::{ControlPlane, Operation};
+use permission_broker::local::control_plane::{Call, ControlPlane, Operation};
 use permission_broker::local::stage::{self, ALLOWLIST, FUNCTION_ARN, WORLD};
 use permission_broker::policy::Timing;
 use serde_json::Value;
@@ -102,7 +102,11 @@ fn operations(plane: &ControlPlane) -> Vec<&'static str> {
     plane.calls().iter().map(|call| name(call.operation)).collect()
 }
 
-/// The writes that have arrived.
+/// The writes that have arrived: changes of policies, and schedules that end a grant.
 pub(crate) fn writes(plane: &ControlPlane) -> usize {
-    operations(plane).iter().filter(|name| matches!(**name, "add" | "remove")).count()
+    let is_write = |call: &Call| match call.operation {
+        Some(Operation::CreateSchedule) => call.path.starts_with("/schedules/until-"),
+        operation => operation.is_some_and(Operation::is_change),
+    };
+    plane.calls().iter().filter(|call| is_write(call)).count()
 }
