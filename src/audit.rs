@@ -234,6 +234,11 @@ impl Recorded {
         self.verdict.outcome
     }
 
+    /// How full the policy is, as far as it was looked at.
+    pub(crate) fn policy(&self) -> Option<&Fill> {
+        self.verdict.policy.as_ref()
+    }
+
     /// What it came to, as one of several.
     pub(crate) fn part(&self) -> Part {
         Part::of(&self.verdict)

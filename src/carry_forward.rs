@@ -26,7 +26,7 @@ use crate::error::{Code, Delivery};
 use crate::event::Received;
 use crate::expiry::{self, Expiry};
 use crate::outcome::Outcome;
-use crate::policy::{self, Budget, Ending, Fill, Seen, Written};
+use crate::policy::{self, Before as Known, Budget, Ending, Fill, Seen, Written};
 use crate::read::Read;
 use crate::reply::Answered;
 use crate::request::Request;
@@ -226,6 +226,10 @@ impl Carry<'_> {
         if until.as_ref().is_some_and(|(_, expiry)| expiry.is_over()) {
             return Decided::Over;
         }
+        // Until a time that only another broker can tell, or on another target: nothing would end what is given here.
+        if until.is_none() && expiry::looks_timed(stored.sid()) {
+            return Decided::NoGrant(Part::refused(Some(stored.sid()), Code::InvalidExpiry));
+        }
         let Ok(grant) = stored.carried(&before.resource, &self.given(number), until) else {
             return Decided::NoGrant(Part::refused(Some(stored.sid()), Code::PrincipalNotAllowed));
         };
@@ -297,11 +301,20 @@ impl Carry<'_> {
         Ok(())
     }
 
-    /// Makes one grant, or foresees what would become of it.
+    /// Makes one grant, or foresees what would become of it; `fill` is the policy before it, and then after it.
     async fn make(&self, approved: Approved, text: &str, fill: &mut Fill) -> Answered {
         if !self.dry_run {
+            // The policy was read when the version was looked at, and what was given since is counted.
+            let before = match self.broker.reads_first {
+                true => Known::Seen(Box::new(policy::met(&approved, fill.clone(), text))),
+                false => Known::Nothing,
+            };
             let intent = self.broker.audit.intent(self.case, approved)?;
-            return self.broker.make(intent, self.budget, false).await;
+            let recorded = self.broker.make_after(intent, self.budget, before).await?;
+            if let Some(after) = recorded.policy().filter(|_| recorded.code().is_none()) {
+                *fill = after.clone();
+            }
+            return Ok(recorded);
         }
         let written = match approved.asked().expiry() {
             Some(_) if self.broker.schedules.is_none() => Written::none(Code::ExpiryNotEnabled),

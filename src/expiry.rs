@@ -251,9 +251,13 @@ pub(crate) fn of_id<'s>(sid: &'s str, resource: &str, own: &Own) -> Option<(&'s 
 
 /// Whether an id looks like that of a timed grant, of whatever broker and target.
 pub(crate) fn looks_timed(sid: &str) -> bool {
-    divided(sid).is_some_and(|(_, time, mark)| {
-        Moment::of_compact(time).is_some() && mark.bytes().all(|b| b.is_ascii_hexdigit())
-    })
+    said_by(sid).is_some()
+}
+
+/// The end that an id speaks of, of whatever broker and target.
+pub(crate) fn said_by(sid: &str) -> Option<Moment> {
+    let (_, time, mark) = divided(sid)?;
+    Moment::of_compact(time).filter(|_| mark.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Base, time and mark.

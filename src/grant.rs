@@ -192,7 +192,7 @@ impl Grant {
             conditions.organization.as_ref().map_or("", OrganizationId::as_str).into(),
             conditions.event_source_token.as_ref().map_or("", EventSourceToken::expose).into(),
             conditions.function_url_auth_type.map_or("", FunctionUrlAuthType::as_str).into(),
-            if conditions.invoked_via_function_url == Some(true) { "true".into() } else { "".into() },
+            if conditions.invoked_via_function_url.is_some() { "true".into() } else { "".into() },
         ];
         StatementId::derived(&canonical)
     }
@@ -230,7 +230,14 @@ fn of_function(fields: &mut Fields<'_>) -> Option<Grant> {
         function_url_auth_type: fields
             .optional("FunctionUrlAuthType")
             .and_then(|text| fields.check("FunctionUrlAuthType", FunctionUrlAuthType::parse(&text))),
-        invoked_via_function_url: fields.boolean("InvokedViaFunctionUrl"),
+        invoked_via_function_url: fields.boolean("InvokedViaFunctionUrl").and_then(|via| {
+            // What AWS stores for `false` is not recorded: no condition, or one that no call meets.
+            const RULE: Broken = Broken::new(
+                Code::InvalidInvokedViaFunctionUrl,
+                "InvokedViaFunctionUrl is true or left out: AWS does not say what false means",
+            );
+            fields.check("InvokedViaFunctionUrl", via.then_some(true).ok_or(RULE))
+        }),
     };
     let revision_id = asked::revision_id(fields);
     wildcard_rule(fields, &conditions);

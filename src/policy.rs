@@ -46,7 +46,7 @@ pub(crate) use fill::Fill;
 pub use fill::MOST_BYTES;
 #[cfg(feature = "local")]
 pub(crate) use fill::NEARLY_FULL;
-pub(crate) use preview::{foreseen, preview, preview_revoke};
+pub(crate) use preview::{foreseen, met, preview, preview_revoke};
 pub(crate) use read::{Seen, read};
 pub(crate) use remove::{Unless, remove, take_back};
 

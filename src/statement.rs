@@ -77,11 +77,6 @@ impl Statement {
                 }
             }
         }
-        // `false` is what the key means when it is absent; whether AWS writes it is not recorded.
-        let via_url = ("bool".to_owned(), "lambda:invokedviafunctionurl".to_owned());
-        if conditions.get(&via_url).is_some_and(|values| matches!(values.as_slice(), [value] if value == "false")) {
-            conditions.remove(&via_url);
-        }
         Some(Self {
             sid: stored.sid.into_owned(),
             allow: stored.effect == "Allow",
@@ -105,11 +100,7 @@ impl Statement {
                 "lambda:functionurlauthtype",
                 given.function_url_auth_type.map(|auth| auth.as_str().to_owned()),
             ),
-            (
-                "bool",
-                "lambda:invokedviafunctionurl",
-                given.invoked_via_function_url.filter(|via| *via).map(|via| via.to_string()),
-            ),
+            ("bool", "lambda:invokedviafunctionurl", given.invoked_via_function_url.map(|via| via.to_string())),
             ("arnlike", "aws:sourcearn", given.source_arn.as_ref().map(|arn| arn.as_str().to_owned())),
         ];
         let conditions = values

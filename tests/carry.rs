@@ -5,7 +5,8 @@ mod order;
 
 use std::time::Duration;
 
-use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Operation};
+use permission_broker::local::control_plane::{ControlPlane, ErrorName, Fault, FaultKind, Operation};
+use permission_broker::local::stage::WORLD;
 use serde_json::{Value, json};
 
 use crate::support::{Door, Fate, Scene, json as parsed, layer_grant, string, text};
@@ -238,4 +239,40 @@ async fn only_a_layer_version_that_was_published_is_a_request() {
     faked["source"] = "com.example.lambda".into();
     assert_eq!(scene.invoke(faked.to_string().as_bytes()).await.outcome(), "rejected");
     assert!(scene.calls().is_empty());
+}
+
+/// A carried grant counts like any other, from what was seen of the policy and what was given since.
+#[tokio::test]
+async fn each_grant_tells_the_room_that_is_left() {
+    let parties = ["one", "two"].map(|id| (id, json!({ "Principal": PARTNER })));
+    let mut scene = granted(&parties).await;
+    scene.broker.reads_first = true;
+    assert_eq!(scene.invoke(&published(&json!({}))).await.outcome(), "granted");
+    assert_eq!(scene.calls(), ["read", "read", "read", "add", "add"], "no more is read for it");
+    let records = scene.records();
+    let sizes: Vec<_> = records.iter().filter_map(|it| it.get("policyBytes").and_then(Value::as_u64)).collect();
+    let whole = scene.plane.policy(&layer(3)).unwrap().len() as u64;
+    assert_eq!((sizes.len(), sizes[1]), (2, whole), "{records:?}");
+    assert!(sizes[0] < sizes[1]);
+}
+
+/// An end that this broker cannot tell would never come: another broker's id, or one of another target.
+#[tokio::test]
+async fn what_another_broker_ends_is_not_carried_over() {
+    let standing = |sid: &str| {
+        json!({
+            "Sid": sid, "Effect": "Allow", "Principal": { "AWS": format!("arn:aws:iam::{PARTNER}:root") },
+            "Action": "lambda:GetLayerVersion", "Resource": layer(2),
+        })
+    };
+    let theirs = "audit-until-20991122T152503Z-4c59bc97";
+    let mut world = parsed(WORLD);
+    let statements = [theirs, "partner"].map(standing);
+    world["policies"] = json!({ layer(2): { "statements": statements } });
+    let scene = Scene::of(ControlPlane::from_world(&world.to_string()).unwrap()).await;
+    let reply = scene.invoke(&published(&json!({}))).await;
+    assert_eq!(reply.outcome(), "granted");
+    assert_eq!(reply.document["grants"][0]["statementId"], theirs);
+    assert_eq!(reply.document["grants"][0]["code"], "invalid_expiry");
+    assert_eq!(sids(&scene, 3), ["partner"]);
 }

@@ -47,9 +47,10 @@ struct Cli {
     extent: Extent,
     #[command(flatten)]
     binaries: Binaries,
-    /// How the events reach the function: as an HTTP API sends them, or as the bare request.
-    #[arg(long, global = true, value_enum, default_value_t = Door::ApiGateway)]
-    door: Door,
+    /// How the events reach the function: as an HTTP API sends them, or as the bare request, which is what the rivals are
+    /// compared with unless this says otherwise.
+    #[arg(long, global = true, value_enum)]
+    door: Option<Door>,
 }
 
 /// How much is measured.
@@ -100,12 +101,13 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<(), Failure> {
     let broker = || cli.binaries.broker();
+    let door = cli.door.unwrap_or(Door::ApiGateway);
     match cli.command {
-        None => compare::run(&cli.binaries, cli.door, &cli.extent),
-        Some(Command::Stale) => stale::run(&broker()?, cli.door, &cli.extent),
-        Some(Command::Slow) => slow::run(&broker()?, cli.door),
+        None => compare::run(&cli.binaries, cli.door.unwrap_or(Door::Direct), &cli.extent),
+        Some(Command::Stale) => stale::run(&broker()?, door, &cli.extent),
+        Some(Command::Slow) => slow::run(&broker()?, door),
         Some(Command::Growth) => growth::run(),
-        Some(Command::Cost) => cost::run(&broker()?, cli.door, &cli.extent),
-        Some(Command::Instructions { record }) => instructions::run(&broker()?, cli.door, record),
+        Some(Command::Cost) => cost::run(&broker()?, door, &cli.extent),
+        Some(Command::Instructions { record }) => instructions::run(&broker()?, door, record),
     }
 }

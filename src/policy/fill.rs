@@ -1,10 +1,12 @@
 //! How full a policy is, and what would make room in it. The broker never makes room by itself: every
 //! statement is somebody's access.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::expiry;
 use crate::secret::Secrets;
 use crate::statement::{self, Standing, Statement};
 
@@ -140,10 +142,14 @@ fn advice(statements: &[Statement]) -> Vec<Advice> {
     all
 }
 
-/// Statements that mean the same under several ids.
+/// Statements that mean the same under several ids: all but the one that lasts longest, which is one that has no end.
 fn duplicates(statements: &[Statement]) -> Vec<Advice> {
     let groups = grouped(statements, |statement| Some(statement.without_sid()));
-    let of = |group: Vec<&Statement>| {
+    let of = |mut group: Vec<&Statement>| {
+        group.sort_by_key(|statement| {
+            let end = expiry::said_by(statement.sid());
+            Reverse((end.is_none(), end))
+        });
         let spare = group.get(1..).unwrap_or_default();
         Advice { advice: "revoke_duplicates", statement_ids: sids(spare), instead: None, saves_bytes: size(spare) }
     };
@@ -162,7 +168,7 @@ fn organizations(statements: &[Statement]) -> Vec<Advice> {
             saves_bytes: size(&group).saturating_sub(one),
         }
     };
-    groups.into_iter().map(of).collect()
+    groups.into_iter().filter(|group| differ(group)).map(of).collect()
 }
 
 /// Grants that differ in their source ARN alone, and whose ARNs are of one family.
@@ -178,7 +184,14 @@ fn patterns(statements: &[Statement]) -> Vec<Advice> {
         let saves_bytes = size(&group).saturating_sub(one);
         Advice { advice: "use_one_source_arn", statement_ids: sids(&group), instead: Some(pattern), saves_bytes }
     };
-    groups.into_iter().map(of).collect()
+    groups.into_iter().filter(|group| differ(group)).map(of).collect()
+}
+
+/// Whether they mean more than one thing: of what stands twice, one could go without another in its place.
+fn differ(group: &[&Statement]) -> bool {
+    let mut meanings = group.iter().map(|statement| statement.without_sid());
+    let first = meanings.next();
+    meanings.any(|meaning| Some(&meaning) != first.as_ref())
 }
 
 /// Groups of at least two statements that are the same seen in some way.

@@ -36,6 +36,11 @@ pub(crate) fn foreseen(approved: &Approved, before: Fill, document: &str) -> Wri
     Written { statement: written.statement.or(Some(expected)), ..written }
 }
 
+/// The same before the grant is made.
+pub(crate) fn met(approved: &Approved, before: Fill, document: &str) -> Met {
+    Met::of(approved, before, Some(document).filter(|text| !text.is_empty()), Written::new())
+}
+
 /// What a revoke would meet.
 pub(crate) async fn preview_revoke(client: &Client, approved: &Approved<Revoke>, budget: Budget) -> Written {
     let given = approved.asked().given();

@@ -66,7 +66,7 @@ class Life(unittest.TestCase):
         self.assertGreaterEqual(reply["policy"]["bytes"], MOST_BYTES * 0.9)
         self.assertIn("use_one_source_arn", str(reply["policy"]["advice"]))
         [line] = stack().audit(requestId=reply["requestId"], record="outcome")
-        self.assertEqual((line["code"], line["policy"]["bytes"]), ("policy_full", reply["policy"]["bytes"]))
+        self.assertEqual((line["code"], line["policyBytes"]), ("policy_full", reply["policy"]["bytes"]))
         self.assertEqual(statements(self.function), before)
 
     def test_a_principal_that_is_no_more_is_blamed(self):

@@ -248,6 +248,17 @@ async fn advice_that_is_followed_saves_what_it_says() {
     follow(&scene, &told[0], None).await;
     assert_eq!(advice(&scene).await, [json!(null); 0]);
 
+    // What lasts longest stays: what has no end, or else the last end; and one account is no organization.
+    let [first, last, again] = [("a", "20261231"), ("b", "20270131"), ("c", "20261231")]
+        .map(|(id, day)| format!("{id}-until-{day}T180000Z-1a2b3c4d"));
+    let (first, last, again) = (first.as_str(), last.as_str(), again.as_str());
+    for (sids, spare) in [([first, "d", last], json!([last, first])), ([first, last, again], json!([first, again]))] {
+        let scene = holding(&[(ORDERS, &sids.map(|sid| stored(sid, root("210987654321"))))]).await;
+        let told = advice(&scene).await;
+        let all: Vec<_> = told.iter().map(|one| (&one["advice"], &one["statementIds"])).collect();
+        assert_eq!(all, [(&json!("revoke_duplicates"), &spare)]);
+    }
+
     let accounts = [
         stored("a", root("210987654321")),
         other(),

@@ -184,8 +184,9 @@ fn function_url(table: &mut Table) {
         let changes = with(auth, value.into(), "lambda:InvokeFunctionUrl");
         table.case(auth, &changes, &[(auth, "invalid_function_url_auth_type")]);
     }
+    table.accepts(via, [true]);
+    table.case(via, &json!({ via: false }), &[(via, "invalid_invoked_via_function_url")]);
     for value in [true, false] {
-        table.accepts(via, [value]);
         for action in ["lambda:InvokeFunctionUrl", "lambda:*", "*", "lambda:GetPolicy"] {
             table.case(via, &with(via, value.into(), action), &[(via, "invalid_invoked_via_function_url")]);
         }

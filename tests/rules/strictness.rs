@@ -20,7 +20,7 @@ pub(super) struct Strictness {
 const FUNCTION: &str = "AddPermission";
 const LAYER: &str = "AddLayerVersionPermission";
 
-pub(super) const LIST: [Strictness; 12] = [
+pub(super) const LIST: [Strictness; 13] = [
     Strictness {
         operation: FUNCTION,
         parameter: "FunctionName",
@@ -68,6 +68,12 @@ pub(super) const LIST: [Strictness; 12] = [
         parameter: "InvokedViaFunctionUrl",
         applies: is_via_url_for_another_action,
         example: || json!({ "InvokedViaFunctionUrl": true, "Action": "lambda:*" }),
+    },
+    Strictness {
+        operation: FUNCTION,
+        parameter: "InvokedViaFunctionUrl",
+        applies: is_not_via_url,
+        example: || json!({ "InvokedViaFunctionUrl": false }),
     },
     Strictness {
         operation: FUNCTION,
@@ -155,6 +161,10 @@ fn has_wildcard_source_of_no_account(parameters: &Map<String, Value>) -> bool {
 fn is_via_url_for_another_action(parameters: &Map<String, Value>) -> bool {
     parameters.contains_key("InvokedViaFunctionUrl")
         && text(parameters, "Action").is_some_and(|action| action != "lambda:InvokeFunction")
+}
+
+fn is_not_via_url(parameters: &Map<String, Value>) -> bool {
+    parameters.get("InvokedViaFunctionUrl") == Some(&Value::Bool(false))
 }
 
 fn has_odd_revision_id(parameters: &Map<String, Value>) -> bool {

@@ -40,7 +40,6 @@ async fn every_parameter_of_a_function_travels_in_the_body_as_it_was_given() {
             "EventSourceToken": "amzn1.ask.skill.0f-_",
         }),
         json!({ "InvokedViaFunctionUrl": true }),
-        json!({ "InvokedViaFunctionUrl": false }),
         json!({ "RevisionId": "a1b2c3d4-5678-90ab-cdef-EXAMPLE11111" }),
     ];
     for changes in cases {
