@@ -10,7 +10,7 @@
 
 use tokio::time::Instant;
 
-use crate::allowlist::Approved;
+use crate::allowlist::{Approved, Denied};
 use crate::asked::Asked;
 use crate::audit::{Case, Recorded, Unrecorded};
 use crate::boxed::boxed;
@@ -24,6 +24,33 @@ use crate::reply::Answered;
 use crate::request::Request;
 use crate::resource::Own;
 use crate::revoke::Revoke;
+
+/// Why one of the statements is denied. A request for a function URL has no action to point at.
+fn of_one(mut denied: Denied) -> Denied {
+    const URL: &str = "no rule allows lambda:InvokeFunctionUrl here, which a function URL needs";
+    const INVOKE: &str = "no rule allows lambda:InvokeFunction here, which a function URL needs as well";
+    let detail = if denied.asked.action().as_str() == "lambda:InvokeFunctionUrl" { URL } else { INVOKE };
+    for fault in denied.refusal.faults.iter_mut().filter(|fault| fault.pointer == "/parameters/Action") {
+        *fault = Fault::new("", fault.code, detail);
+    }
+    denied
+}
+
+/// Why both are denied: what is said of both is said once.
+fn of_either(url: Denied, invoke: Denied) -> Denied {
+    let (mut all, more) = (of_one(url), of_one(invoke).refusal);
+    for fault in more.faults {
+        if !all.refusal.faults.contains(&fault) {
+            all.refusal.faults.push(fault);
+        }
+    }
+    for rule in more.rules {
+        if !all.refusal.rules.contains(&rule) {
+            all.refusal.rules.push(rule);
+        }
+    }
+    all
+}
 
 impl Broker {
     /// Grants both statements or neither.
@@ -42,7 +69,8 @@ impl Broker {
         let [url, invoke] = grants.map(|grant| self.decide(case, grant, received.requester(), own));
         let (url, invoke) = match (url, invoke) {
             (Ok(url), Ok(invoke)) => (url, invoke),
-            (Err(denied), _) | (_, Err(denied)) => return self.audit.denied(case, *denied, own),
+            (Err(url), Err(invoke)) => return self.audit.denied(case, of_either(*url, *invoke), own),
+            (Err(one), Ok(_)) | (Ok(_), Err(one)) => return self.audit.denied(case, of_one(*one), own),
         };
         let whole = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
         // What is kept back is for taking the first statement away again.

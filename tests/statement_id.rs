@@ -54,7 +54,6 @@ fn the_same_meaning_has_the_same_id() {
             function(&json!({ "FunctionName": "us-east-1:123456789012:function:orders" })),
             function(&json!({ "Principal": "arn:aws:iam::210987654321:root" })),
             function(&json!({ "RevisionId": "r" })),
-            function(&json!({ "InvokedViaFunctionUrl": false })),
         ],
         vec![
             function(&json!({ "Qualifier": "live" })),

@@ -650,3 +650,36 @@ async fn the_ids_are_derived_or_given() {
         assert_eq!(word(&reply.document), ending, "{characters}");
     }
 }
+
+/// Each statement that no rule allows is told, and what is said of both is said once.
+#[tokio::test]
+async fn a_denial_tells_what_is_against_either_statement() {
+    let rule = |id: &str, action: &str, party: Value| {
+        with(json!({ "id": id, "actions": [action], "targets": ["function:orders"] }), party)
+    };
+    let (url_only, invoke_only) = ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction");
+    let ours = || json!({ "accounts": ["210987654321"] });
+    let ending = || with(ours(), json!({ "maxDuration": "P1D" }));
+    let theirs = || json!({ "accounts": ["999999999999"] });
+    let cases = [
+        (vec![rule("one", url_only, ours())], vec![["", "action_not_allowed"]]),
+        (vec![rule("one", invoke_only, ours())], vec![["", "action_not_allowed"]]),
+        (
+            vec![rule("one", url_only, theirs()), rule("two", invoke_only, ending())],
+            vec![["/parameters/Principal", "principal_not_allowed"], ["", "duration_not_allowed"]],
+        ),
+    ];
+    for (rules, expected) in cases {
+        let mut scene = Scene::new().await;
+        scene.broker.allowlist = Allowlist::parse(&json!(rules).to_string()).unwrap().into();
+        for dry in [false, true] {
+            let reply = scene.ask(Door::Direct, &with(url(json!({})), json!({ "dryRun": dry }))).await;
+            assert_eq!(reply.outcome(), "denied");
+            let errors = reply.document["errors"].as_array().unwrap();
+            let told: Vec<_> =
+                errors.iter().map(|it| [&it["pointer"], &it["code"]].map(|it| it.as_str().unwrap())).collect();
+            assert_eq!(told, expected, "{rules:?}");
+        }
+        assert!(scene.calls().is_empty());
+    }
+}

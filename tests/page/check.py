@@ -327,7 +327,7 @@ def fifty_thousand_statements_open_and_filter_without_a_pause():
     page.locator("[data-finding='']").click()
     shown = page.locator(".main > tbody > tr").count()
     page.mouse.wheel(0, 4000)
-    page.wait_for_function(f"document.querySelectorAll('.main > tbody > tr').length > {shown}")
+    page.locator(".main > tbody > tr").nth(shown).wait_for(state="attached")
     stands_still = paper_says_what_it_leaves_out(page)
     page.get_by_label("By party").check()
     times_by_party = support.time_typing(page, "300000000777")
