@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Statement, TOKEN_KEY};
+use super::{Statement, TOKEN_KEY, is_unique_id};
 use crate::grant::StatementId;
 use crate::resource::Own;
 
@@ -32,6 +32,23 @@ struct JustSid<'a> {
     sid: Cow<'a, str>,
 }
 
+/// Whom a statement of any shape names.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Party {
+    sid: String,
+    principal: Value,
+}
+
+impl Party {
+    /// Whether one of its principals is a unique id: a user or a role that was deleted.
+    fn names_the_dead(&self) -> bool {
+        let is_dead = |value: &Value| value.as_str().is_some_and(is_unique_id);
+        let aws = self.principal.get("AWS");
+        aws.is_some_and(|aws| is_dead(aws) || aws.as_array().is_some_and(|all| all.iter().any(is_dead)))
+    }
+}
+
 /// One statement of a policy.
 pub(crate) enum Standing {
     /// One that the canonical form covers.
@@ -51,7 +68,9 @@ pub(crate) fn all(policy: &str) -> Option<Vec<Standing>> {
 pub(crate) fn dead_principals(policy: &str) -> Vec<String> {
     let dead = |standing: Standing| match standing {
         Standing::Statement(statement) => Some(*statement).filter(Statement::names_the_dead).map(|it| it.sid),
-        Standing::Foreign(_) => None,
+        Standing::Foreign(raw) => {
+            serde_json::from_str::<Party>(raw.get()).ok().filter(Party::names_the_dead).map(|it| it.sid)
+        }
     };
     let sids = all(policy).unwrap_or_default().into_iter().filter_map(dead);
     sids.filter(|sid| StatementId::parse_of_any_age(sid).is_ok()).collect()

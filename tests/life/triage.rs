@@ -63,13 +63,20 @@ async fn only_the_dead_are_blamed() {
         aws("live", "arn:aws:iam::210987654321:role/AROADBQP57FF2AEXAMPLE"),
         stored("service", json!({ "Principal": { "Service": "AROADBQP57FF2AEXAMPLE" } })),
         aws("of.old", "AROADBQP57FF2AEXAMPLE"),
+        // In a shape that no grant makes, as `PutResourcePolicy` may.
+        stored("among", json!({ "Principal": { "AWS": ["AROADBQP57FF2AEXAMPLE", "arn:aws:iam::210987654321:root"] } })),
+        stored(
+            "several",
+            json!({ "Principal": { "AWS": "AIDACKCEVSQ6C2EXAMPLE" }, "Action": ["lambda:InvokeFunction"] }),
+        ),
+        stored("alive", json!({ "Principal": { "AWS": ["arn:aws:iam::210987654321:root"] } })),
         aws("not an id", "AROADBQP57FF2AEXAMPLE"),
     ];
     let scene = holding(&[(ORDERS, &statements)]).await;
     scene.plane.inject(refused(1).on(Operation::AddPermission));
     let reply = scene.ask(Door::ApiGateway, &grant(json!({}))).await;
     assert_eq!((reply.code(), reply.http.as_ref().unwrap().0), ("dead_principal", 409));
-    assert_eq!(reply.document["blamed"], json!(["user", "role", "of.old"]));
+    assert_eq!(reply.document["blamed"], json!(["user", "role", "of.old", "among", "several"]));
     assert_eq!(reply.document["retryable"], false);
 }
 
