@@ -37,11 +37,14 @@ pub(crate) async fn add(client: &Client, bounded: &Bounded<'_>, budget: Budget, 
     let first = match before {
         Before::Nothing => None,
         Before::Policy => attempt.read_first().await,
-        Before::Seen(met) => attempt.met(*met),
+        Before::Seen(met) => attempt.met(*met).await,
         Before::Beside(met, other) => {
             attempt.beside = other.was_seen().then_some(true);
             attempt.other = Some(other);
-            met.and_then(|met| attempt.met(*met))
+            match met {
+                Some(met) => attempt.met(*met).await,
+                None => None,
+            }
         }
     };
     let ending = match first {
@@ -106,10 +109,25 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// What was seen of the policy before, as long as nobody else is about to change it.
-    fn met(&mut self, met: Met) -> Option<Ending> {
+    /// What was seen of the policy before.
+    async fn met(&mut self, met: Met) -> Option<Ending> {
         self.written = met.written;
-        met.ending.filter(|_| !self.company)
+        self.unless_undone(met.ending).await
+    }
+
+    /// What was seen to stand there, as long as no write of somebody else that began before can still undo it: in company
+    /// it is looked at again once that has settled. Nothing is sent for it, as what AWS refuses then for good would hide
+    /// that the statement stands.
+    async fn unless_undone(&mut self, seen: Option<Ending>) -> Option<Ending> {
+        match seen {
+            Some(Ending::Done(_) | Ending::Not(Code::StatementConflict)) if self.company => {
+                match self.look(Code::Unavailable, Code::Unavailable).await {
+                    Step::End(ending) => Some(ending),
+                    Step::Again(..) => None,
+                }
+            }
+            seen => seen,
+        }
     }
 
     /// Sees that both statements stand at once, before this one is called done. Whoever wrote the other one may be
@@ -160,16 +178,7 @@ impl Attempt<'_> {
                 let ending =
                     self.written.meets(&self.expected, Fill::of(Some(&policy.document)), Some(&policy.document));
                 self.written.revision_id = policy.revision_id.filter(|_| ending.is_some());
-                match ending {
-                    // What stands there, a write that began before may still undo.
-                    Some(Ending::Done(_) | Ending::Not(Code::StatementConflict)) if self.company => {
-                        match self.look(Code::Unavailable, Code::Unavailable).await {
-                            Step::End(ending) => Some(ending),
-                            Step::Again(..) => None,
-                        }
-                    }
-                    ending => ending,
-                }
+                self.unless_undone(ending).await
             }
             Err(Failure::Final(Code::TargetNotFound)) => self.written.meets(&self.expected, Fill::of(None), None),
             Err(Failure::Final(Code::AccessDenied)) => Some(Ending::Not(Code::AccessDenied)),

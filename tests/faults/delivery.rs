@@ -307,10 +307,13 @@ impl Event {
     }
 
     /// One of two statements that stands without the other, whoever put it there and before whichever delivery, is told
-    /// by whatever ends the event for good.
+    /// by whatever ends the event for good; but for one that no read has shown, as AWS has said that there is no policy.
     fn half_is_told(&self, word: &str, stands: &[bool], written: &[Written]) {
         let ids = || self.statements.iter().zip(stands).filter(|(_, stands)| **stands).map(|(known, _)| known.place.1);
         if ids().count() == stands.len() || stands.len() == 1 {
+            return;
+        }
+        if self.lies && !written.iter().any(|one| one.line["calls"].to_string().contains("read:200")) {
             return;
         }
         for id in ids() {

@@ -251,11 +251,12 @@ async fn strike(name: &str, fault: &Fault, ends: Ends, point: Point, kind: &Kind
 /// What a request for one change, or for two that belong together, comes to.
 fn one_ends(last: &str, ends: Ends, point: Point, kind: &Kind, gives: bool, door: Door) {
     let waits = matches!(door, Door::Direct | Door::ApiGateway);
-    // Where nothing works at all, what looks before it writes does not get as far as that; the schedule of what does not
-    // comes before its write.
-    let looks = kind.is_named || kind.takes_back.is_some();
-    let at_schedule = point.is_schedule() || (point == Point::EveryCall && kind.schedules && !looks);
-    let is_write = (point.is_write() || at_schedule) && !(looks && point == Point::EveryCall);
+    // Where nothing works at all, what looks before it writes does not get as far as that, unless it gives and AWS shows no
+    // policy, as of a function that has none; the schedule of what does not look, or sees none, comes before its write.
+    let sees_none = kind.takes_back.is_some() && matches!(ends, Ends::OfGrantsFinal("target_not_found"));
+    let stops = point == Point::EveryCall && !sees_none && (kind.is_named || kind.takes_back.is_some());
+    let at_schedule = point.is_schedule() || (point == Point::EveryCall && kind.schedules && !stops);
+    let is_write = (point.is_write() || at_schedule) && !stops;
     let ends = if at_schedule { ends.of_schedule() } else { ends };
     match ends {
         // The second statement was refused for good, and the first is gone again; or it was not, and both stand.
@@ -292,6 +293,8 @@ fn one_ends(last: &str, ends: Ends, point: Point, kind: &Kind, gives: bool, door
 fn parts_end(last: &str, ends: Ends, point: Point, gives: bool) {
     let ends = if point.is_schedule() { ends.of_schedule() } else { ends };
     match ends {
+        // On a machine that stands still meanwhile, the rest of a sweep that has met a fault is for its next invocation.
+        _ if !gives && last == "sweep_incomplete" => {}
         Ends::Made => assert!(is_success(last), "{last}"),
         Ends::Final(code) if !gives && (point.is_write() || matches!(point, Point::Look(0) | Point::List)) => {
             assert_eq!(last, code);

@@ -325,9 +325,11 @@ async fn every_random_schedule_keeps_the_invariants_and_converges() {
         *endings.entry(operation).or_default().entry(word).or_default() += 1;
     }
     println!("{count} schedules in {:.1} s", start.elapsed().as_secs_f64());
-    for (operation, words) in &endings {
-        println!("  {operation}: {words:?}");
-        assert!(words.keys().any(|word| is_success(word)), "no schedule of {operation} ends well");
+    endings.iter().for_each(|(operation, words)| println!("  {operation}: {words:?}"));
+    // Of few, as where one is played again, not every kind comes, and none may end well.
+    if count >= 300 {
+        let fails = |(_, words): &(_, &BTreeMap<String, usize>)| !words.keys().any(|word| is_success(word));
+        assert_eq!(endings.iter().find(fails), None, "no schedule of it ends well");
+        assert_eq!(endings.len(), 11);
     }
-    assert_eq!(endings.len(), 11);
 }
