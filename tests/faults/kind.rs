@@ -325,8 +325,8 @@ impl Kind {
     pub(crate) fn turns(&self) -> usize {
         match (self.schedules || self.has_parts, self.takes_back) {
             (true, _) => 8,
-            (false, Some(_)) => 1,
-            (false, None) => 2,
+            (false, Some(_)) => 2,
+            (false, None) => 4,
         }
     }
 
