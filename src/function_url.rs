@@ -39,17 +39,18 @@ fn of_one(mut denied: Denied) -> Denied {
 /// Why both are denied: what is said of both is said once.
 fn of_either(url: Denied, invoke: Denied) -> Denied {
     let (mut all, more) = (of_one(url), of_one(invoke).refusal);
-    for fault in more.faults {
-        if !all.refusal.faults.contains(&fault) {
-            all.refusal.faults.push(fault);
-        }
-    }
-    for rule in more.rules {
-        if !all.refusal.rules.contains(&rule) {
-            all.refusal.rules.push(rule);
-        }
-    }
+    add_new(&mut all.refusal.faults, more.faults);
+    add_new(&mut all.refusal.rules, more.rules);
     all
+}
+
+/// What is there already is not added.
+fn add_new<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
+    for one in more {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
 }
 
 impl Broker {
@@ -81,8 +82,7 @@ impl Broker {
         if url.asked().is_dry_run() {
             let of = |grant: &Approved| case.allowlist.not_allowing(grant.grant(), received.requester(), own);
             let mut rules = of(&url);
-            let more: Vec<_> = of(&invoke).into_iter().filter(|one| !rules.contains(one)).collect();
-            rules.extend(more);
+            add_new(&mut rules, of(&invoke));
             return Ok(self.preview_both(case, [url, invoke], budget).await?.despite(rules));
         }
         self.grant_both(case, [url, invoke], budget, whole).await

@@ -62,15 +62,21 @@ fn words(scene: &Scene) -> Vec<String> {
     scene.records().iter().map(of).collect()
 }
 
+/// The same, where the first one's second statement is throttled each time, and its removal of the first is late.
+async fn two_of_which_one_falls() -> [Scene; 2] {
+    let scenes = two().await;
+    let plane = &scenes[0].plane;
+    fault(plane, Operation::AddPermission, FaultKind::Delay(Duration::ZERO));
+    plane.inject(Fault::throttled(None).on(Operation::AddPermission).times(3));
+    fault(plane, Operation::RemovePermission, FaultKind::Delay(WHILE));
+    scenes
+}
+
 /// The other one writes the second while the removal is on its way: AWS refuses the removal, and both are granted.
 #[tokio::test]
 async fn a_removal_on_its_way_does_not_take_what_was_completed_meanwhile() {
     for door in DOORS {
-        let [first, second] = two().await;
-        let plane = &first.plane;
-        fault(plane, Operation::AddPermission, FaultKind::Delay(Duration::ZERO));
-        plane.inject(Fault::throttled(None).on(Operation::AddPermission).times(3));
-        fault(plane, Operation::RemovePermission, FaultKind::Delay(WHILE));
+        let [first, second] = two_of_which_one_falls().await;
         let completes = async {
             called(&second, "remove", 1).await;
             second.ask(door, &request()).await
@@ -94,14 +100,10 @@ async fn a_statement_that_was_found_and_went_is_written_again() {
     // Where it is the read that is late, there is nothing to find.
     let cases = [(Operation::AddPermission, ["url-invoke", "url"]), (Operation::GetPolicy, ["url", "url-invoke"])];
     for (late_call, standing) in cases {
-        let [first, second] = two().await;
-        let plane = &first.plane;
-        fault(plane, Operation::AddPermission, FaultKind::Delay(Duration::ZERO));
-        plane.inject(Fault::throttled(None).on(Operation::AddPermission).times(3));
-        fault(plane, Operation::RemovePermission, FaultKind::Delay(WHILE));
+        let [first, second] = two_of_which_one_falls().await;
         let completes = async {
             called(&second, "remove", 1).await;
-            fault(plane, late_call, FaultKind::Delay(2 * WHILE));
+            fault(&first.plane, late_call, FaultKind::Delay(2 * WHILE));
             second.ask(Door::ApiGateway, &request()).await
         };
         let (fell, completed) = tokio::join!(first_falls(&first), completes);
