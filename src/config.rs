@@ -8,7 +8,7 @@ use std::{fmt, fs, io};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::allowlist::{Allowlist, Problem};
-use crate::connection;
+use crate::connection::Authorities;
 use crate::event::{Door, Doors};
 use crate::extension::{self, Extension};
 use crate::results::Bus;
@@ -48,8 +48,8 @@ pub struct Aws {
     pub events_endpoint: Option<String>,
     /// From `AWS_ENDPOINT_URL_SCHEDULER` or `AWS_ENDPOINT_URL`, the same for EventBridge Scheduler's API.
     pub schedules_endpoint: Option<String>,
-    /// The contents of `SSL_CERT_FILE`: certificate authorities beside the built-in ones.
-    pub extra_roots: Option<Vec<u8>>,
+    /// Those of `SSL_CERT_FILE`: certificate authorities beside the built-in ones.
+    pub authorities: Option<Authorities>,
 }
 
 /// A set of variables.
@@ -121,11 +121,10 @@ impl Aws {
         );
         // The general URL is read once for each service, and is one problem.
         problems.dedup();
-        let extra_roots = environment.given("SSL_CERT_FILE").map(|(name, path)| extra_roots(name, path)).transpose();
-        let extra_roots = keep(&mut problems, extra_roots);
-        match (region, endpoints, extra_roots) {
-            (Some(region), (Some(endpoint), Some(events_endpoint), Some(schedules_endpoint)), Some(extra_roots)) => {
-                Ok(Self { region, endpoint, events_endpoint, schedules_endpoint, extra_roots })
+        let authorities = authorities(environment);
+        match (region, endpoints) {
+            (Some(region), (Some(endpoint), Some(events_endpoint), Some(schedules_endpoint))) => {
+                Ok(Self { region, endpoint, events_endpoint, schedules_endpoint, authorities })
             }
             _ => Err(Problems(problems)),
         }
@@ -158,6 +157,8 @@ impl Config {
         let level = keep(&mut problems, level(get("AWS_LAMBDA_LOG_LEVEL")));
         let schedule = keep(&mut problems, schedule::Place::read(|name| environment.get(name)));
         let aws = keep(&mut problems, aws.map_err(|Problems(found)| found));
+        let authorities = aws.as_ref().map_or_else(|| authorities(environment), |aws| aws.authorities.clone());
+        problems.extend(authorities.and_then(|authorities| unusable(&authorities)));
         let switches = policy_budget.zip(metrics);
         let read = (allowlist, doors, switches, result_bus, schedule, level, aws);
         let (Some(allowlist), Some(doors), Some(switches), Some(result_bus), Some(schedule), Some(level), Some(aws)) =
@@ -288,9 +289,17 @@ fn endpoint(name: &str, url: &str) -> Result<String, Vec<String>> {
     if usable { Ok(url.to_owned()) } else { Err(problem()) }
 }
 
-fn extra_roots(name: &str, path: &str) -> Result<Vec<u8>, Vec<String>> {
-    let pem = std::fs::read(path).map_err(|error| vec![format!("{name}: cannot be read: {}", error.kind())])?;
-    if connection::has_roots(&pem) { Ok(pem) } else { Err(vec![format!("{name}: holds no certificate in PEM form")]) }
+fn authorities(environment: &Environment) -> Option<Authorities> {
+    environment.given("SSL_CERT_FILE").map(|(_, path)| Authorities::of(path))
+}
+
+/// What is wrong with the file of authorities.
+fn unusable(authorities: &Authorities) -> Option<String> {
+    match authorities.any() {
+        Ok(true) => None,
+        Ok(false) => Some("SSL_CERT_FILE: holds no certificate in PEM form".to_owned()),
+        Err(error) => Some(format!("SSL_CERT_FILE: cannot be read: {}", error.kind())),
+    }
 }
 
 /// A variable's name comes from outside too.

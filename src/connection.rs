@@ -2,11 +2,12 @@
 //!
 //! The SDK's own connector cannot open a connection without making a call. This one can, so TCP and
 //! TLS are set up during Lambda's init phase, where CPU is not throttled, without an AWS call that
-//! IAM, CloudTrail or the rate limit would see. HTTP itself is hyper's; trust is the web PKI's roots,
-//! built in, plus those of `SSL_CERT_FILE`.
+//! IAM, CloudTrail or the rate limit would see. HTTP itself is hyper's; whom it trusts is [`trust`]'s.
 //!
 //! A connection that a freeze has killed is noticed before a request is written to it. A request
 //! that was never written is reported as `NotSent`, so that the caller knows AWS has not seen it.
+
+mod trust;
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -34,11 +35,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{self, CipherSuite, ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, CipherSuite, ClientConfig};
 
 use crate::mark::Mark;
+
+pub use trust::Authorities;
+use trust::Trust;
 
 /// A policy has at most 20,480 bytes; no answer of the six operations comes near this.
 const MOST_RESPONSE_BYTES: usize = 1 << 20;
@@ -98,29 +101,19 @@ impl std::error::Error for NotSent {
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Whether a PEM text names any certificate authority that TLS could trust.
-pub(crate) fn has_roots(pem: &[u8]) -> bool {
-    add_roots(&mut RootCertStore::empty(), pem) > 0
-}
-
-/// Adds those certificates that can be read: bundles of whole systems hold some that nobody can.
-fn add_roots(roots: &mut RootCertStore, pem: &[u8]) -> usize {
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).flatten()).0
-}
-
 impl Connection {
-    /// Prepares TLS. `extra_roots` is PEM text of further certificate authorities.
-    pub fn new(extra_roots: Option<&[u8]>) -> Result<Self, rustls::Error> {
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        if let Some(pem) = extra_roots {
-            add_roots(&mut roots, pem);
-        }
+    /// Prepares TLS. `added` are authorities beside those that are built in.
+    pub fn new(added: Option<Authorities>) -> Result<Self, rustls::Error> {
         let mut provider = rustls::crypto::ring::default_provider();
         // AWS's servers prefer it as well; its SHA-256 is what processors have instructions for.
         provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
-        let config = ClientConfig::builder_with_provider(Arc::new(provider))
+        let provider = Arc::new(provider);
+        let trust = Trust::new(added, Arc::clone(&provider))?;
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
+            // "Dangerous" is to be trusted with trust at all: `Trust` asks rustls's own verifier, once or more.
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(trust))
             .with_no_client_auth();
         Ok(Self(Arc::new(Inner { tls: TlsConnector::from(Arc::new(config)), kept: Mutex::new(None) })))
     }
@@ -135,13 +128,13 @@ impl Connection {
     ///
     /// The name is looked up on this thread, which has nothing else to do during init: a thread of its
     /// own for one look-up costs more than the look-up.
-    pub async fn warm<T>(&self, url: &str, meanwhile: impl FnOnce() -> T) -> T {
-        let Some(origin) = url.parse().ok().as_ref().and_then(Origin::of) else { return meanwhile() };
+    pub async fn warm<T>(&self, url: &str, meanwhile: impl Future<Output = T>) -> T {
+        let Some(origin) = url.parse().ok().as_ref().and_then(Origin::of) else { return meanwhile.await };
         let end = Instant::now() + MOST_WARMING;
         let addresses: Vec<SocketAddr> = origin.at().to_socket_addrs().into_iter().flatten().collect();
-        let Ok(Ok(tcp)) = timeout_at(end, TcpStream::connect(&*addresses)).await else { return meanwhile() };
+        let Ok(Ok(tcp)) = timeout_at(end, TcpStream::connect(&*addresses)).await else { return meanwhile.await };
         // The first of the two is polled first, and so has sent its greeting before the other starts.
-        let (open, done) = join(timeout_at(end, self.greet(origin, tcp)), async { meanwhile() }).await;
+        let (open, done) = join(timeout_at(end, self.greet(origin, tcp)), meanwhile).await;
         if let Ok(Ok(open)) = open {
             self.keep(open);
         }

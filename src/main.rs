@@ -56,26 +56,28 @@ async fn serve(environment: Environment, audit: Audit) -> Result<(), Failure> {
         // The rest is read too, so that all that is wrong is said at once.
         problems => return Ok(Config::with(&environment, problems).map(drop)?),
     };
-    let connection = Connection::new(aws.extra_roots.as_deref())?;
+    let connection = Connection::new(aws.authorities.clone())?;
     let endpoint = aws::endpoint(&aws).await;
-    let ready = || ready(&environment, aws, connection.clone(), audit);
-    let broker = match endpoint {
-        Some(url) => connection.warm(&url, ready).await,
-        None => ready(),
+    let prepared = prepare(&environment, aws, connection.clone(), audit);
+    let events = match endpoint {
+        Some(url) => connection.warm(&url, prepared).await,
+        None => prepared.await,
     }?;
-    // What is followed is asked for here, where the CPU is not throttled; if it fails, the first request asks again.
-    let _ = broker.allowlist.current().await;
-    tracing::info!(rules = broker.allowlist.len() as u64, doors = broker.doors.names(), "ready");
-    Ok(runtime::run(&broker).await?)
+    Ok(events.await?)
 }
 
-/// All that the start needs no connection for.
-fn ready(environment: &Environment, aws: Aws, connection: Connection, audit: Audit) -> Result<Broker, Problems> {
+/// All that the start needs no connection for. What it gives is the rest of the sandbox's life.
+async fn prepare(
+    environment: &Environment,
+    aws: Aws,
+    connection: Connection,
+    audit: Audit,
+) -> Result<impl Future<Output = Result<(), runtime::Ended>>, Problems> {
     let config = Config::with(environment, Ok(aws))?;
     let results = config.result_bus.map(|bus| Results::new(bus, aws::events(&config.aws, connection.another())));
     let schedules = aws::schedules(&config.aws, config.schedule, &connection);
     let client = aws::client(&config.aws, connection);
-    Ok(Broker {
+    let broker = Broker {
         client,
         allowlist: config.allowlist,
         doors: config.doors,
@@ -84,5 +86,9 @@ fn ready(environment: &Environment, aws: Aws, connection: Connection, audit: Aud
         results,
         schedules,
         timing: Timing::DEPLOYED,
-    })
+    };
+    // What is followed is asked for here, where the CPU is not throttled; if it fails, the first request asks again.
+    let _ = broker.allowlist.current().await;
+    tracing::info!(rules = broker.allowlist.len() as u64, doors = broker.doors.names(), "ready");
+    Ok(runtime::run(broker))
 }

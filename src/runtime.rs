@@ -27,11 +27,14 @@ impl fmt::Display for Ended {
 
 impl std::error::Error for Ended {}
 
-/// Polls for events and answers them, until the runtime ends.
-pub(crate) async fn run(broker: &Broker) -> Result<(), Ended> {
+/// Polls for events and answers them, until the runtime ends. The client for that is built at once; the first poll,
+/// which ends Lambda's init phase, is that of the future.
+pub(crate) fn run(broker: Broker) -> impl Future<Output = Result<(), Ended>> {
+    let broker = Arc::new(broker);
     let raw = RawEvent::default();
-    let handler = service_fn(|event: LambdaEvent<()>| {
-        let bytes = raw.take();
+    let layer = raw.clone();
+    let handler = service_fn(move |event: LambdaEvent<()>| {
+        let (broker, bytes) = (Arc::clone(&broker), raw.take());
         async move {
             let context = event.context;
             let invocation = Invocation {
@@ -43,7 +46,8 @@ pub(crate) async fn run(broker: &Broker) -> Result<(), Ended> {
             broker.handle(&bytes, &invocation).await
         }
     });
-    Runtime::new(handler).layer(raw.clone()).run().await.map_err(|_| Ended)
+    let runtime = Runtime::new(handler).layer(layer);
+    async { runtime.run().await.map_err(|_| Ended) }
 }
 
 /// The bytes of the event that is being answered. There is one at a time.

@@ -14,6 +14,7 @@ mod audit;
 mod carry;
 mod cli;
 mod config;
+mod connection;
 mod control_plane;
 mod corpus;
 mod deadline;

@@ -271,7 +271,7 @@ fn broker(aws: &Aws, reads_first: bool) -> Broker {
         endpoint: Some("http://lambda.invalid".to_owned()),
         events_endpoint: None,
         schedules_endpoint: None,
-        extra_roots: None,
+        authorities: None,
     };
     let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "example", None, None, "example");
     let client = aws::client_with(&place, aws.clone(), credentials);

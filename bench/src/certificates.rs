@@ -15,9 +15,7 @@ const SYSTEM: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/c
 
 /// What clients and the server need.
 pub(crate) struct Certificates {
-    /// The authority alone: for a program that has the public ones built in.
-    pub(crate) authority: PathBuf,
-    /// The system's authorities and this one: what a program without built-in ones reads on Lambda, too.
+    /// The system's authorities and this one, which is the last.
     pub(crate) bundle: PathBuf,
     /// The server's side.
     pub(crate) server: Arc<ServerConfig>,
@@ -35,9 +33,8 @@ impl Certificates {
         let certificate = CertificateParams::new(["localhost".to_owned()])?.signed_by(&key, &issuer)?;
 
         std::fs::create_dir_all(folder)?;
-        let (authority, bundle) = (folder.join("authority.pem"), folder.join("bundle.pem"));
+        let bundle = folder.join("bundle.pem");
         let system = SYSTEM.iter().find_map(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
-        std::fs::write(&authority, issuer.pem())?;
         std::fs::write(&bundle, system + &issuer.pem())?;
 
         let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
@@ -47,6 +44,6 @@ impl Certificates {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain, key)?;
-        Ok(Self { authority, bundle, server: Arc::new(server) })
+        Ok(Self { bundle, server: Arc::new(server) })
     }
 }

@@ -27,8 +27,7 @@ impl Lab {
 
     /// The variables that Lambda sets, and those that lead to the fakes.
     pub(crate) fn environment(&self, program: &Program, runtime_api: SocketAddr) -> Vec<(&'static str, String)> {
-        let trusted = if program.has_authorities { &self.certificates.authority } else { &self.certificates.bundle };
-        let trusted = trusted.to_string_lossy().into_owned();
+        let trusted = self.certificates.bundle.to_string_lossy().into_owned();
         let fixed = [
             ("AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE"),
             ("AWS_DEFAULT_REGION", "us-east-1"),

@@ -22,8 +22,6 @@ pub(crate) struct Program {
     pub(crate) environment: Vec<(&'static str, String)>,
     /// What is deployed, where that is one file.
     pub(crate) binary: Option<PathBuf>,
-    /// Whether it has the public certificate authorities built in.
-    pub(crate) has_authorities: bool,
     /// Calls to AWS for each event that is allowed.
     pub(crate) calls: usize,
     /// Audit lines for each event that is allowed.
@@ -52,7 +50,7 @@ impl Binaries {
             }
         };
         let environment = vec![("BROKER_ALLOWLIST", allowlist()), ("BROKER_SOURCES", "direct,api-gateway".to_owned())];
-        Ok(Program { environment, has_authorities: true, calls: 1, audit_lines: 2, ..of("broker", binary) })
+        Ok(Program { environment, calls: 1, audit_lines: 2, ..of("broker", binary) })
     }
 
     /// A Lambda function that does nothing.
@@ -86,7 +84,6 @@ fn of(name: &'static str, binary: PathBuf) -> Program {
         command: vec![binary.clone().into()],
         environment: Vec::new(),
         binary: Some(binary),
-        has_authorities: false,
         calls: 0,
         audit_lines: 0,
     }

@@ -29,7 +29,6 @@ pub(crate) fn python() -> Option<Program> {
         command: command.into(),
         environment: vec![("PYTHONPATH", path), ("PYTHONPYCACHEPREFIX", cache)],
         binary: None,
-        has_authorities: false,
         calls: 1,
         audit_lines: 0,
     })

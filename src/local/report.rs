@@ -61,7 +61,7 @@ pub async fn of_account(
     told: impl FnMut(Step),
 ) -> Result<Report, Failure> {
     let place = &chosen.config.aws;
-    let client = aws::client(place, Connection::new(place.extra_roots.as_deref())?);
+    let client = aws::client(place, Connection::new(place.authorities.clone())?);
     let collected = collect(&client, wanted, told).await;
     collected.worth_telling()?;
     let held = chosen.config.allowlist.current().await.ok_or(NO_ALLOWLIST)?;

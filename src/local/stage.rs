@@ -154,7 +154,7 @@ async fn place(control_plane: &ControlPlane) -> Result<Aws, Error> {
         endpoint: url.clone(),
         events_endpoint: url.clone(),
         schedules_endpoint: url,
-        extra_roots: None,
+        authorities: None,
     })
 }
 
