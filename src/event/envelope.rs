@@ -79,7 +79,7 @@ fn query(event: &Object<'_>) -> Result<String, Fault> {
         if name == "reason" {
             document.insert(name.to_string(), text.into());
         } else if name == "VersionNumber" {
-            parameters.insert(name.to_string(), json::integer(&text).map_or_else(|| text.into(), Value::from));
+            parameters.insert(name.to_string(), plain_integer(&text).map_or_else(|| text.into(), Value::from));
         } else {
             parameters.insert(name.to_string(), text.into());
         }
@@ -88,6 +88,12 @@ fn query(event: &Object<'_>) -> Result<String, Fault> {
     document.insert("operation".to_owned(), if of_layer { "GetLayerVersionPolicy" } else { "GetPolicy" }.into());
     document.insert("parameters".to_owned(), parameters.into());
     Ok(Value::from(document).to_string())
+}
+
+/// The whole number that a text is, in its one plain form: a query has no types, so that `1.0`, `01` and `+1` are other texts
+/// than `1`, and whoever filters by what a query says has no second way to say it.
+fn plain_integer(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }
 
 /// The one identity that an authorizer verified. Which members it stands in depends on the kind of
