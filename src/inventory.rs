@@ -36,6 +36,9 @@ struct Entry<'a> {
     /// When it ends, if it is a timed grant of this broker.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
+    /// Whether that has come, and it still stands.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    overdue: bool,
     by_broker: ByBroker,
 }
 
@@ -102,6 +105,7 @@ fn entry<'a>(
             rule: None,
             errors: vec![Reason { pointer: String::new(), code: "foreign_statement", detail: FOREIGN.to_owned() }],
             expires_at: None,
+            overdue: false,
             by_broker: ByBroker::Unknown,
         };
     };
@@ -124,6 +128,7 @@ fn entry<'a>(
         rule,
         errors: faults.into_iter().take(MOST_LISTED).map(Reason::of).collect(),
         expires_at: until.map(Moment::to_rfc_3339),
+        overdue: until.is_some_and(|at| at <= now),
         by_broker: ByBroker::of(until.is_some() || grant.is_ok_and(derives(stored.sid(), own))),
     }
 }

@@ -520,3 +520,23 @@ async fn a_policy_that_is_read_tells_what_ends_when() {
     let told: Vec<_> = told.map(|it| (it["expiresAt"].as_str(), it["byBroker"] == "likely")).collect();
     assert_eq!(told, [(Some(SIX), true), (Some(SIX), true), (None, false)]);
 }
+
+/// What should have ended says so itself, from the very second on, through every door that answers.
+#[tokio::test]
+async fn a_policy_that_is_read_tells_what_should_have_ended() {
+    let mut scene = Scene::new().await;
+    for request in [timed(json!({})), grant(json!({ "StatementId": "for-ever" }))] {
+        assert_eq!(scene.ask(Door::Direct, &request).await.outcome(), "granted");
+    }
+    let read = json!({ "operation": "GetPolicy", "parameters": { "FunctionName": "orders" } });
+    let second = Duration::from_secs(1);
+    for (now, overdue) in [(at(SIX) - second, json!(null)), (at(SIX), json!(true)), (at(SIX) + second, json!(true))] {
+        scene.now = now;
+        for door in [Door::Direct, Door::ApiGateway, Door::EventBridge] {
+            let reply = scene.ask(door, &read).await;
+            let told = reply.document["statements"].as_array().unwrap().iter();
+            let told: Vec<_> = told.map(|it| (it["expiresAt"].as_str(), &it["overdue"])).collect();
+            assert_eq!(told, [(Some(SIX), &overdue), (None, &json!(null))], "{now:?} {door:?}");
+        }
+    }
+}
