@@ -219,7 +219,7 @@ impl Carry<'_> {
 
     fn decide(&self, before: &Before, standing: &Standing, number: i64) -> Decided {
         let Standing::Statement(stored) = standing else {
-            return Decided::NoGrant(Part::refused(None, Code::ActionNotAllowed));
+            return Decided::NoGrant(Part::refused(None, Code::ForeignStatement));
         };
         let until = expiry::of_id(stored.sid(), &before.resource, self.own);
         let until = until.map(|(base, at)| (base, Expiry::standing(at, self.case.now)));

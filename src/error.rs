@@ -133,6 +133,7 @@ codes! {
     DurationNotAllowed = "duration_not_allowed", Denied, 403, "the grant may not last that long";
     ExpiryNotEnabled = "expiry_not_enabled", Denied, 403, "this deployment gives no timed grants";
     PublicGrant = "public_grant", Denied, 403, "a grant to everyone";
+    ForeignStatement = "foreign_statement", Denied, 403, "a standing statement in a form that no grant makes";
 
     StatementConflict = "statement_conflict", Conflict, 409, "another statement stands under this id";
 

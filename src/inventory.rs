@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::allowlist::Allowlist;
 use crate::asked::{Asked, Given};
-use crate::error::Fault;
+use crate::error::{Code, Fault};
 use crate::expiry::{self, Expiry, Moment};
 use crate::grant::Grant;
 use crate::principal::Form;
@@ -103,7 +103,7 @@ fn entry<'a>(
             fingerprint: None,
             parties: Parties::default(),
             rule: None,
-            errors: vec![Reason { pointer: String::new(), code: "foreign_statement", detail: FOREIGN.to_owned() }],
+            errors: vec![Reason::of(Fault::new("", Code::ForeignStatement, FOREIGN))],
             expires_at: None,
             overdue: false,
             by_broker: ByBroker::Unknown,

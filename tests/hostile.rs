@@ -253,6 +253,8 @@ fn every_code_that_input_can_lead_to_is_among_the_files() {
         Code::TooLarge,
         // A door that is closed.
         Code::SourceNotEnabled,
+        // What stands in a policy.
+        Code::ForeignStatement,
         // What a rule or the deployment has to say to an end.
         Code::DurationNotAllowed,
         Code::ExpiryNotEnabled,

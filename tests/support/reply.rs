@@ -1,11 +1,26 @@
 //! A reply, whatever the door it went back through.
 
 use lambda_runtime::Diagnostic;
+use permission_broker::error::Code;
 use permission_broker::reply::Failure;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::openapi;
+
+/// Every code that a reply shows, wherever in it, is one of the table that README and description print.
+fn assert_codes(shown: &Value) {
+    let is_code = |word: &str| Code::ALL.iter().any(|code| code.as_str() == word);
+    match shown {
+        Value::Object(members) => {
+            let code = members.get("code").and_then(Value::as_str);
+            assert!(code.is_none_or(is_code), "no such code: {shown}");
+            members.values().for_each(assert_codes);
+        }
+        Value::Array(values) => values.iter().for_each(assert_codes),
+        _ => {}
+    }
+}
 
 /// What a caller learns.
 #[derive(Clone, Debug)]
@@ -41,6 +56,7 @@ impl Reply {
         let documents = self.document.as_array().map_or(std::slice::from_ref(&self.document), Vec::as_slice);
         for document in documents.iter().filter(|document| document.get("outcome").is_some()) {
             openapi::assert_described(document, self.http.as_ref().map(|(status, _)| *status));
+            assert_codes(document);
         }
         self
     }
