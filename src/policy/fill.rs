@@ -136,6 +136,7 @@ fn advice(statements: &[Statement]) -> Vec<Advice> {
     let mut all = duplicates(statements);
     all.extend(organizations(statements));
     all.extend(patterns(statements));
+    all.extend(routes(statements));
     all.retain(|one| one.saves_bytes > 0);
     all.sort_by_key(|one| std::cmp::Reverse(one.saves_bytes));
     all.truncate(MOST_LISTED);
@@ -184,7 +185,63 @@ fn patterns(statements: &[Statement]) -> Vec<Advice> {
         let saves_bytes = size(&group).saturating_sub(one);
         Advice { advice: "use_one_source_arn", statement_ids: sids(&group), instead: Some(pattern), saves_bytes }
     };
+    groups.into_iter().filter(|group| differ(group) && !is_one_route(group)).map(of).collect()
+}
+
+/// Grants to one route of an API of API Gateway that differ in the stage or the method alone.
+fn routes(statements: &[Statement]) -> Vec<Advice> {
+    let groups = grouped(statements, |statement| {
+        let route = statement.source_arn().filter(|_| statement.takes_a_pattern()).and_then(Route::of);
+        route.map(|route| statement.from(&Route { stage: "*", method: "*", ..route }.arn()))
+    });
+    let of = |group: Vec<&Statement>| {
+        let routes: Vec<Route<'_>> = group.iter().filter_map(|it| it.source_arn()).filter_map(Route::of).collect();
+        let pattern = Route::over(&routes).map(|route| route.arn()).unwrap_or_default();
+        let one = group.first().map_or(0, |first| 1 + first.from(&pattern).bytes());
+        let saves_bytes = size(&group).saturating_sub(one);
+        Advice { advice: "use_one_source_arn", statement_ids: sids(&group), instead: Some(pattern), saves_bytes }
+    };
     groups.into_iter().filter(|group| differ(group)).map(of).collect()
+}
+
+/// Whether all of them are grants to one route, for which there is a pattern that reaches less far.
+fn is_one_route(group: &[&Statement]) -> bool {
+    let mut routes = group.iter().map(|it| it.source_arn().and_then(Route::of).map(|route| (route.api, route.path)));
+    let first = routes.next().flatten();
+    first.is_some() && routes.all(|route| route == first)
+}
+
+/// A method of an API in API Gateway, as a source ARN: `arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/METHOD/PATH`.
+#[derive(Clone, Copy)]
+struct Route<'a> {
+    /// The ARN up to the API's id.
+    api: &'a str,
+    stage: &'a str,
+    method: &'a str,
+    path: &'a str,
+}
+
+impl<'a> Route<'a> {
+    fn of(arn: &'a str) -> Option<Self> {
+        let mut parts = arn.splitn(4, '/');
+        let (api, stage, method, path) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let is_method = method == "*" || (!method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase()));
+        (api.split(':').nth(2) == Some("execute-api") && is_method).then_some(Self { api, stage, method, path })
+    }
+
+    /// What all of one route have in common, and `*` for what they have not.
+    fn over(routes: &[Self]) -> Option<Self> {
+        let first = *routes.first()?;
+        let common = |part: fn(&Self) -> &'a str| {
+            if routes.iter().all(|route| part(route) == part(&first)) { part(&first) } else { "*" }
+        };
+        Some(Self { stage: common(|it| it.stage), method: common(|it| it.method), ..first })
+    }
+
+    fn arn(&self) -> String {
+        let Self { api, stage, method, path } = self;
+        format!("{api}/{stage}/{method}/{path}")
+    }
 }
 
 /// Whether they mean more than one thing: of what stands twice, one could go without another in its place.
