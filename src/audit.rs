@@ -7,22 +7,21 @@
 mod line;
 mod publication;
 mod sink;
-
-pub(crate) use line::timestamp;
+mod text;
+mod verdict;
 
 use std::borrow::Cow;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::allowlist::{self, Admitted, Allowlist, Approved, Denied, Refusal};
+use crate::allowlist::{self, Admitted, Allowlist, Approved, Denied};
 use crate::asked::Asked;
 use crate::error::{Code, Fault};
 use crate::event::{Door, Origin};
-use crate::expiry::{Expiry, Moment};
+use crate::expiry::Moment;
 use crate::grant::{Fingerprint, Grant};
 use crate::outcome::Outcome;
 use crate::policy::{Fill, Written};
@@ -37,6 +36,9 @@ use crate::statement::Statement;
 use line::{Line, Record};
 pub(crate) use publication::Publication;
 use sink::Sink;
+pub(crate) use text::timestamp;
+use verdict::expires_at;
+pub(crate) use verdict::{Broken, Part, Swept, Verdict};
 
 /// Where audit lines go.
 pub struct Audit {
@@ -121,108 +123,6 @@ pub struct Intent<'a, A: Asked = Grant> {
 #[derive(Debug)]
 pub struct Recorded {
     verdict: Verdict,
-}
-
-/// What one of several grants of a request came to.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Part {
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    statement_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    statement: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fingerprint: Option<String>,
-    /// Where it is, if not where the request says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resource: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    would_store: Option<Box<RawValue>>,
-}
-
-impl Part {
-    /// A grant that the allowlist does not allow.
-    pub(crate) fn refused(statement_id: Option<&str>, code: Code) -> Self {
-        let (outcome, statement_id) = (code.kind().outcome().as_str(), statement_id.map(str::to_owned));
-        Self {
-            outcome,
-            code: Some(code.as_str()),
-            statement_id,
-            statement: None,
-            fingerprint: None,
-            would_store: None,
-            resource: None,
-        }
-    }
-
-    /// The same on another target than the request's.
-    pub(crate) fn on(self, resource: &str) -> Self {
-        Self { resource: Some(resource.to_owned()), ..self }
-    }
-
-    fn of(verdict: &Verdict) -> Self {
-        Self {
-            outcome: verdict.outcome.map_or("", Outcome::as_str),
-            code: verdict.code.map(Code::as_str),
-            statement_id: verdict.statement_id.clone(),
-            statement: verdict.statement.clone(),
-            fingerprint: verdict.fingerprint.as_ref().map(|it| it.as_str().to_owned()),
-            resource: None,
-            would_store: verdict.would_store.clone(),
-        }
-    }
-}
-
-/// What became of a sweep.
-pub(crate) struct Swept {
-    pub(crate) written: Written,
-    pub(crate) parts: Vec<Part>,
-    /// What it could not see.
-    pub(crate) faults: Vec<Fault>,
-    /// The last target that it looked at, if another one goes on from there.
-    pub(crate) to: Option<String>,
-}
-
-/// What a request came to.
-#[derive(Debug, Default)]
-pub(crate) struct Verdict {
-    pub(crate) outcome: Option<Outcome>,
-    pub(crate) code: Option<Code>,
-    pub(crate) request_id: String,
-    pub(crate) operation: Option<Operation>,
-    pub(crate) resource: Option<String>,
-    pub(crate) statement_id: Option<String>,
-    pub(crate) statement: Option<Box<RawValue>>,
-    pub(crate) fingerprint: Option<Fingerprint>,
-    /// What AWS would be asked to store, if nothing stood in the way; of a dry run.
-    pub(crate) would_store: Option<Box<RawValue>>,
-    /// When the grant ends.
-    pub(crate) expires_at: Option<String>,
-    pub(crate) revision_id: Option<String>,
-    pub(crate) rule: Option<Box<str>>,
-    /// Its grants, if it has several.
-    pub(crate) parts: Vec<Part>,
-    /// The statements that stand in the way, for whoever has to revoke them.
-    pub(crate) blamed: Vec<String>,
-    /// Whether its write may have been carried out without anybody having seen it.
-    pub(crate) unclear: bool,
-    /// Whether it is known by reading the policy, not by AWS's answer to its write.
-    pub(crate) confirmed_by_read: bool,
-    /// Whether it was not seen to stand beside the other statement of its request.
-    pub(crate) alone: bool,
-    /// How full the policy is.
-    pub(crate) policy: Option<Fill>,
-    /// What the policy holds, if it was read.
-    pub(crate) statements: Option<Box<RawValue>>,
-    /// How many rules the request breaks.
-    pub(crate) broken: usize,
-    /// The first of them.
-    pub(crate) faults: Vec<Fault>,
-    /// The first rules that do not allow it.
-    pub(crate) rules: Vec<(Box<str>, Code)>,
 }
 
 impl Recorded {
@@ -321,7 +221,7 @@ impl Audit {
     pub(crate) fn refused(&self, case: &Case<'_>, faults: Vec<Fault>) -> Result<Recorded, Unrecorded> {
         let code = faults.first().map_or(Code::Internal, |fault| fault.code);
         self.end(case, Line::new(Record::Outcome, case).ended(Err(code)).faults(&faults), None)?;
-        Ok(Recorded { verdict: Verdict { broken: faults.len(), faults, ..Verdict::of(case, Err(code)) } })
+        Ok(Recorded { verdict: Verdict { broken: Broken::of(&faults), faults, ..Verdict::of(case, Err(code)) } })
     }
 
     /// Records a grant or a revoke that the allowlist does not allow.
@@ -372,7 +272,7 @@ impl Audit {
         let ending = written.ending();
         let line = Line::new(Record::Outcome, case).ended(ending).faults(&faults).swept(to.as_deref(), case.dry_run);
         self.end(case, line.written(&written), None)?;
-        Ok(Recorded { verdict: Verdict { parts, broken: faults.len(), faults, ..Verdict::of(case, ending) } })
+        Ok(Recorded { verdict: Verdict { parts, broken: Broken::of(&faults), faults, ..Verdict::of(case, ending) } })
     }
 
     /// Records what became of the grants of a layer's previous version.
@@ -495,36 +395,4 @@ impl<A: Asked> Drop for Intent<'_, A> {
             let _ = self.audit.write(&line);
         }
     }
-}
-
-impl Verdict {
-    fn of(case: &Case<'_>, ending: Result<Outcome, Code>) -> Self {
-        Self {
-            outcome: Some(ending.unwrap_or_else(|code| code.kind().outcome())),
-            code: ending.err(),
-            request_id: case.request_id.to_owned(),
-            operation: case.operation,
-            ..Self::default()
-        }
-    }
-
-    fn of_refusal(case: &Case<'_>, refusal: Refusal) -> Self {
-        let Refusal { faults, rules } = refusal;
-        let code = faults.first().map_or(Code::Internal, |fault| fault.code);
-        Self { broken: faults.len(), faults, rules, ..Self::of(case, Err(code)) }
-    }
-
-    fn approved<A: Asked>(self, approved: &Approved<A>) -> Self {
-        Self {
-            resource: Some(approved.resource().to_owned()),
-            statement_id: Some(approved.statement_id().as_str().to_owned()),
-            expires_at: approved.asked().expiry().map(expires_at),
-            rule: Some(approved.rule().into()),
-            ..self
-        }
-    }
-}
-
-fn expires_at(expiry: &Expiry) -> String {
-    expiry.at().to_rfc_3339()
 }

@@ -213,6 +213,14 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// The detail of the one fault that stands for all fields beyond those that are looked at.
+    pub(crate) const MORE_FIELDS: &'static str = "there are more fields here than are known";
+
+    /// Whether it stands for more than one broken rule.
+    pub(crate) fn is_of_many(&self) -> bool {
+        self.detail == Self::MORE_FIELDS
+    }
+
     /// A broken rule at a place known beforehand.
     pub fn new(pointer: &'static str, code: Code, detail: &'static str) -> Self {
         Self { pointer: pointer.into(), code, detail: detail.into() }

@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::audit::{Part, Recorded, Unrecorded, Verdict};
+use crate::audit::{Broken, Part, Recorded, Unrecorded, Verdict};
 use crate::error::{Code, Delivery};
 use crate::event::{Door, Item, Shape};
 use crate::grant::Fingerprint;
@@ -269,10 +269,10 @@ fn document(answered: &Answered, request_id: &str) -> Box<RawValue> {
 }
 
 fn problem(code: Code, verdict: &Verdict) -> Problem<'_> {
-    let detail = match verdict.faults.as_slice() {
-        [] => code.title().to_owned(),
-        [one] if verdict.broken == 1 => one.detail.clone().into_owned(),
-        _ => format!("{} rules are broken; `errors` lists them", verdict.broken),
+    let detail = match (verdict.faults.as_slice(), &verdict.broken) {
+        ([], _) => code.title().to_owned(),
+        ([one], Broken { rules: 1, .. }) => one.detail.clone().into_owned(),
+        (listed, broken) => broken.told(listed.len()),
     };
     Problem {
         r#type: format!("urn:permission-broker:problem#{}", code.as_str()),

@@ -324,7 +324,7 @@ impl<'a> Fields<'a> {
             }
         }
         if self.object.overflow {
-            self.faults.push(Fault::new(self.pointer, Code::UnknownField, "there are more fields here than are known"));
+            self.faults.push(Fault::new(self.pointer, Code::UnknownField, Fault::MORE_FIELDS));
         }
         self.faults
     }

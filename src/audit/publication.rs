@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use serde::Serialize;
 
-use super::line::{MOST_WORD, ascii, cut, milliseconds, timestamp};
+use super::text::{MOST_WORD, ascii, cut, milliseconds, timestamp};
 use crate::error::Code;
 
 /// How a publication went.

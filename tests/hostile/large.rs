@@ -141,8 +141,47 @@ async fn the_reply_to_a_batch_stays_within_lambdas_limit() {
     assert_eq!(stage.audit().len(), 2_000);
     assert!(reply.get().len() <= MOST, "{} bytes", reply.get().len());
     let replies: Vec<Value> = serde_json::from_str(reply.get()).expect("a list of replies");
-    let brief = |reply: &Value| reply["detail"] == many(3 + letters.len()) && codes(reply).len() == 1;
+    let brief = |reply: &Value| reply["detail"] == many(3 + letters.len(), 1) && codes(reply).len() == 1;
     assert!(replies.len() == 2_000 && replies.iter().all(brief), "each says how many rules, and the first");
+}
+
+/// A reply says how many rules are broken and how many of them it lists; of an object with more members than are looked at
+/// only the least that it can be is known.
+#[tokio::test]
+async fn how_many_rules_are_broken_is_said_as_far_as_it_is_known() {
+    let stage = hostile_stage().await;
+    let of = |top: usize, inner: usize| {
+        let names = |letter: char, count: usize| -> String {
+            (0..count)
+                .map(|i| {
+                    format!(r#","{letter}{}":1"#, char::from(b'a' + (i / 26) as u8).to_string() + &"x".repeat(i % 26))
+                })
+                .collect()
+        };
+        let parameters = r#""FunctionName":"orders","Action":"lambda:InvokeFunction","Principal":"210987654321""#;
+        format!(
+            r#"{{"operation":"AddPermission","parameters":{{{parameters}{}}}{}}}"#,
+            names('p', inner),
+            names('t', top)
+        )
+    };
+    let cases = [
+        (of(0, 2), "2 rules are broken; `errors` lists them", 2),
+        (of(3, 61), "64 rules are broken; `errors` lists them", 64),
+        (of(4, 61), "65 rules are broken; `errors` lists the first 64", 64),
+        (of(62, 61), "123 rules are broken; `errors` lists the first 64", 64),
+        // 64 members are looked at, three of them are known; the rest counts as one.
+        (of(0, 62), "at least 62 rules are broken; `errors` lists the first 62", 62),
+        (of(0, 300), "at least 62 rules are broken; `errors` lists the first 62", 62),
+        (of(300, 300), "at least 125 rules are broken; `errors` lists the first 64", 64),
+    ];
+    for (document, detail, listed) in cases {
+        for event in [document.clone(), event(&document)] {
+            let reply = stage.invoke("id-1", event.as_bytes()).await.expect("a reply");
+            let reply: Value = serde_json::from_str(reply.get()).expect("a document");
+            assert_eq!((reply["detail"].as_str(), codes(&reply).len()), (Some(detail), listed), "{document}");
+        }
+    }
 }
 
 /// The limit of a document to the byte, and through a door, where the envelope does not count.

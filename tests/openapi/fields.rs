@@ -135,7 +135,7 @@ fn every_field_of_a_reply_is_named_and_no_other() {
     for (object, file, name) in [
         (schema("Error"), "src/reply.rs", "Error"),
         (schema("Refusal"), "src/reply.rs", "RuleReason"),
-        (schema("Part"), "src/audit.rs", "Part"),
+        (schema("Part"), "src/audit/verdict.rs", "Part"),
         (schema("Policy"), "src/policy/fill.rs", "Fill"),
         (schema("Advice"), "src/policy/fill.rs", "Advice"),
         (schema("Entry"), "src/inventory.rs", "Entry"),

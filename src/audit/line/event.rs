@@ -3,8 +3,9 @@
 
 use serde::Serialize;
 
-use super::{Line, Parties, Reason, ascii};
+use super::{Line, Parties, Reason};
 use crate::audit::Case;
+use crate::audit::text::ascii;
 use crate::grant::Fingerprint;
 use crate::outcome::Outcome;
 use crate::request::Operation;
