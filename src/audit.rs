@@ -296,7 +296,10 @@ impl Audit {
         written.withhold(&case.secrets);
         let ending = written.ending();
         let fingerprint = written.statement.as_ref().map(Statement::fingerprint);
+        let gone = matches!(ending, Ok(Outcome::Revoked | Outcome::WouldRevoke));
+        let gave = written.statement.as_ref().filter(|_| gone).and_then(Statement::as_its_grant);
         let line = Line::new(Record::Outcome, case).ended(ending).approved(approved).written(&written);
+        let line = if gone { line.took_away(gave.as_ref(), fingerprint.as_ref()) } else { line };
         self.end(case, line, fingerprint.as_ref())?;
         let shown = |statement: Option<&Statement>| {
             let shown = statement.zip(case.own).map(|(statement, own)| statement.shown(own));

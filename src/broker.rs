@@ -251,7 +251,7 @@ impl Broker {
             return Ok(self.audit.not_made(case, &approved, written)?.despite(rules));
         }
         let intent = self.audit.intent(case, approved)?;
-        let written = boxed(|| policy::remove(&self.client, &intent, budget)).await;
+        let written = boxed(|| policy::remove(&self.client, &intent, budget, self.reads_first)).await;
         intent.outcome(written)
     }
 

@@ -45,7 +45,7 @@ impl Broker {
 
     pub(crate) async fn take_away(&self, case: &Case<'_>, approved: Approved<Revoke>, budget: Budget) -> Answered {
         let intent = self.audit.intent(case, approved)?;
-        let written = boxed(|| policy::remove(&self.client, &intent, budget)).await;
+        let written = boxed(|| policy::remove(&self.client, &intent, budget, self.reads_first)).await;
         intent.outcome(written)
     }
 }

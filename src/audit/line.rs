@@ -244,6 +244,17 @@ impl<'a> Line<'a> {
         Self { asked: Some(about), ..self }
     }
 
+    /// What the statement gave that a revoke has taken away, as far as it was seen and as a grant can say it.
+    pub(super) fn took_away(self, gave: Option<&'a Grant>, fingerprint: Option<&'a Fingerprint>) -> Self {
+        let fingerprint = fingerprint.map(Fingerprint::as_str);
+        let about = self.asked.map(|about| About {
+            parties: gave.map(Parties::of),
+            fingerprint: fingerprint.or(about.fingerprint),
+            ..about
+        });
+        Self { asked: about, ..self }
+    }
+
     pub(super) fn read(self, read: &'a Read, resource: &'a str) -> Self {
         let about = About {
             target: cut(resource, MOST_VALUE),

@@ -24,8 +24,12 @@ use crate::statement::{Found, find};
 const NO_REVISION: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Removes the statement that an intent stands for.
-pub(crate) async fn remove(client: &Client, intent: &Intent<'_, Revoke>, budget: Budget) -> Written {
-    removed(client, intent, budget, None).await
+///
+/// Where the policy is looked at first, what is taken away can be told though nobody named it: the write is then bound to the
+/// revision that was seen. Nothing else depends on that look, which may be late: whatever it shows, the removal is sent, and once
+/// the policy has changed meanwhile it is sent unbound, and what it took away is not told.
+pub(crate) async fn remove(client: &Client, intent: &Intent<'_, Revoke>, budget: Budget, reads_first: bool) -> Written {
+    removed(client, intent, budget, reads_first, None).await
 }
 
 /// Takes back one of the two statements of a request, unless both stand: then what was asked for is there, and somebody
@@ -37,16 +41,23 @@ pub(crate) async fn take_back(
     budget: Budget,
     unless: Unless<'_>,
 ) -> Written {
-    removed(client, intent, budget, Some(unless)).await
+    removed(client, intent, budget, false, Some(unless)).await
 }
 
-async fn removed(client: &Client, intent: &Intent<'_, Revoke>, budget: Budget, unless: Option<Unless<'_>>) -> Written {
+async fn removed(
+    client: &Client,
+    intent: &Intent<'_, Revoke>,
+    budget: Budget,
+    reads_first: bool,
+    unless: Option<Unless<'_>>,
+) -> Written {
     let revoke = intent.approved().asked();
     let mut removal = Removal {
         client,
         intent,
         budget,
         unless,
+        reads_first,
         has_settled: false,
         revision: revoke.revision_id().map(|id| RevisionId::as_str(id).to_owned()),
         company: intent.door() == Some(Door::Sqs),
@@ -78,6 +89,8 @@ struct Removal<'a> {
     budget: Budget,
     /// The statements that are left alone if all of them stand.
     unless: Option<Unless<'a>>,
+    /// Whether the policy is looked at before the first write, also if that has no need of it.
+    reads_first: bool,
     /// Whether it has been waited for what is seen to stay.
     has_settled: bool,
     /// The revision that the policy must have when the write reaches it.
@@ -139,10 +152,22 @@ impl Removal<'_> {
                 Look::Unread(code) => return Some(Step::End(Ending::Not(code.unwrap_or(Code::Unavailable)))),
             }
         }
+        if std::mem::take(&mut self.reads_first) && self.revoke().fingerprint().is_none() {
+            self.see().await;
+        }
         let time = self.budget.of_call()?;
         self.written.attempts += 1;
         let answer = call::remove(self.client, self.intent.approved(), self.revision.clone(), time).await;
         Some(self.judge(answer).await)
+    }
+
+    /// Looks at what is about to be taken away, where that is a statement that can be told.
+    async fn see(&mut self) {
+        if let Look::Present = self.look().await
+            && self.written.statement.is_some()
+        {
+            self.revision = self.revision.take().or_else(|| self.written.revision_id.clone());
+        }
     }
 
     async fn judge(&mut self, answer: Answer<()>) -> Step {
@@ -171,6 +196,11 @@ impl Removal<'_> {
             // The revision was the requester's own condition, or the one that the last look saw.
             Err(Failure::Revision) if self.revoke().revision_id().is_some() => {
                 Step::End(Ending::Not(Code::RevisionChanged))
+            }
+            Err(Failure::Revision) if self.revoke().fingerprint().is_none() => {
+                // What was seen is no longer what is taken away, and whoever names no fingerprint wants it gone all the same.
+                (self.revision, self.written.statement, self.written.revision_id) = (None, None, None);
+                Step::Again(Code::Unavailable, self.pause(None))
             }
             Err(Failure::Revision) => {
                 // Of a policy that no read shows, a write bound to no revision proves nothing either way.

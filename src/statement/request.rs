@@ -18,6 +18,17 @@ impl Statement {
         Grant::new(Request::read(&document).map_err(|fault| vec![fault])?)
     }
 
+    /// The grant that would make this statement where it stands.
+    pub(crate) fn as_its_grant(&self) -> Option<Grant> {
+        let given = match self.resource.rsplit_once(':') {
+            Some((layer, version)) if layer.contains(":layer:") => {
+                Given::Layer { name: layer.into(), version: version.parse().ok()? }
+            }
+            _ => Given::Function { name: self.resource.as_str().into(), qualifier: None },
+        };
+        self.as_grant(&given, &self.resource).ok()
+    }
+
     /// The grant of what this statement gives on one target, on another one: under the same id unless that was
     /// derived.
     ///

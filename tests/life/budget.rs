@@ -170,7 +170,7 @@ async fn behind_the_queue_what_is_undone_meanwhile_is_granted_again() {
         };
         tokio::join!(scene.ask(Door::Sqs, &asked), undone);
         let outcome = scene.records().pop().unwrap();
-        assert_eq!((word(&outcome), scene.calls()), ("granted", vec!["read", "remove", "read", "add", "read"]));
+        assert_eq!((word(&outcome), scene.calls()), ("granted", vec!["read", "read", "remove", "read", "add", "read"]));
         assert_eq!(scene.statements(ORDERS).len(), statements.len());
     }
 }
