@@ -176,6 +176,11 @@ impl Recorded {
         Self { verdict: Verdict { parts, ..self.verdict } }
     }
 
+    /// The ending of a request, with what is known of each of its two statements.
+    pub(crate) fn telling(self, both: [&Self; 2]) -> Self {
+        Self { verdict: Verdict { parts: both.map(Self::part).into(), ..self.verdict } }
+    }
+
     /// A dry run, with the rules that do not allow it beside the one that does.
     pub(crate) fn despite(self, rules: Vec<(Box<str>, Code)>) -> Self {
         Self { verdict: Verdict { rules, ..self.verdict } }
@@ -307,8 +312,9 @@ impl Audit {
         };
         let (statement, would_store) = (shown(written.statement.as_ref()), shown(written.would_store.as_ref()));
         let (revision_id, policy, blamed) = (written.revision_id, written.policy, written.blamed);
-        let Written { unclear, confirmed_by_read, alone, .. } = written;
-        let verdict = Verdict { unclear, confirmed_by_read, alone, ..Verdict::of(case, ending).approved(approved) };
+        let Written { unclear, confirmed_by_read, alone, unbounded, .. } = written;
+        let verdict = Verdict::of(case, ending).approved(approved);
+        let verdict = Verdict { unclear, confirmed_by_read, alone, unbounded, ..verdict };
         let verdict = Verdict { statement, would_store, fingerprint, ..verdict };
         Ok(Recorded { verdict: Verdict { revision_id, policy, blamed, ..verdict } })
     }

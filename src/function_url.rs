@@ -25,6 +25,8 @@ use crate::request::Request;
 use crate::resource::Own;
 use crate::revoke::Revoke;
 
+const HALF: &str = "one of the two statements may stand, as it could not be taken back: send the request again";
+
 /// Why one of the statements is denied. A request for a function URL has no action to point at.
 fn of_one(mut denied: Denied) -> Denied {
     const URL: &str = "no rule allows lambda:InvokeFunctionUrl here, which a function URL needs";
@@ -108,26 +110,34 @@ impl Broker {
         // What stood there before this request is not its own to take away.
         let stood = [first.stands(), second.stands()];
         let seen = stood == [true, true];
-        let first = Before::Seen(Box::new(first));
+        let (url_stands, first) = (first.standing(), Before::Seen(Box::new(first)));
         let first = self.make_after(self.audit.intent(case, url.again())?, budget, first).await?;
         let undo_url = undo(url, &first, stood[0]);
         if first.code().is_some() {
             let other = second.standing();
+            if let (Some(url_stands), Some(code), true) = (url_stands, first.code(), first.verdict().unbounded) {
+                let second = other.unwrap_or_else(|| Written::none(code));
+                return self.unbounded(case, &both, first, [url_stands, second]);
+            }
             return self
                 .unless_left(case, &both, Fell { first, second: None, undo: [None, undo_url], other }, whole)
                 .await;
         }
         let other = Other::of(named(url, &first), &first, seen);
         let second = Before::Beside(Some(Box::new(second)), other);
+        let invoke_stands = stood[1].then(|| Written::standing_as(invoke));
         // Once there is an intent, the second statement stands, or its absence is on record.
         let second = match self.audit.intent(case, invoke.again()) {
             Ok(intent) => self.make_after(intent, budget, second).await?,
             Err(unrecorded) => {
                 let unless = [named(url, &first), Named::expected(invoke)];
-                let _ = self.take_back(case, [None, undo_url], &unless, whole).await;
+                let _ = self.take_back(case, [None, undo_url], Some(&unless), whole).await;
                 return Err(unrecorded);
             }
         };
+        if let (Some(stands), true) = (invoke_stands, second.verdict().unbounded) {
+            return self.second_unbounded(case, &both, [first, second], stands, undo_url, whole).await;
+        }
         let undo = [undo(invoke, &second, stood[1]), undo_url];
         match second.code() {
             None if !second.verdict().alone => Ok(first.and(second)),
@@ -137,6 +147,42 @@ impl Broker {
             }
             None => self.first_once_more(case, &both, [first, second], undo, [budget, whole]).await,
         }
+    }
+
+    /// The ending of a request whose first statement stood there while its schedule could not be made: the second was not
+    /// come to, and stands or fails with it.
+    fn unbounded(
+        &self,
+        case: &Case<'_>,
+        [url, invoke]: &[Approved; 2],
+        first: Recorded,
+        met: [Written; 2],
+    ) -> Answered {
+        let [url_stands, second] = met;
+        let url_stands = self.audit.not_made(case, url, url_stands)?;
+        let second = self.audit.not_made(case, invoke, second)?;
+        Ok(first.telling([&url_stands, &second]))
+    }
+
+    /// The ending of a request whose second statement stood there while its schedule could not be made. Beside one that may never
+    /// end the first is no whole, and what this request made of it goes, whoever wrote the second.
+    async fn second_unbounded(
+        &self,
+        case: &Case<'_>,
+        [url, invoke]: &[Approved; 2],
+        [first, second]: [Recorded; 2],
+        stands: Written,
+        undo_url: Option<Undo>,
+        budget: Budget,
+    ) -> Answered {
+        let code = second.code().unwrap_or(Code::Internal);
+        let made = undo_url.is_some();
+        if let Back::Left = self.take_back(case, [None, undo_url], None, budget).await? {
+            return self.audit.refused(case, vec![Fault::new("", Code::HalfGranted, HALF)]);
+        }
+        let stands = self.audit.not_made(case, invoke, stands)?;
+        let first = if made { self.audit.not_made(case, url, Written::none(code))? } else { first };
+        Ok(second.telling([&first, &stands]))
     }
 
     /// The first statement is not seen beside the second any more: whoever wrote it has taken it back.
@@ -154,7 +200,7 @@ impl Broker {
             Ok(intent) => self.make_after(intent, budget, before).await?,
             Err(unrecorded) => {
                 let unless = [named(url, &first), named(invoke, &second)];
-                let _ = self.take_back(case, [undo_invoke, undo_url], &unless, whole).await;
+                let _ = self.take_back(case, [undo_invoke, undo_url], Some(&unless), whole).await;
                 return Err(unrecorded);
             }
         };
@@ -181,12 +227,11 @@ impl Broker {
     /// The ending of a request that came to nothing, if nothing of it is left; or to all that was asked for, if
     /// somebody else has done the rest meanwhile.
     async fn unless_left(&self, case: &Case<'_>, both: &[Approved; 2], fell: Fell, budget: Budget) -> Answered {
-        const HALF: &str = "one of the two statements may stand, as it could not be taken back: send the request again";
         let Fell { first, second, undo, other } = fell;
         let [url, invoke] = both;
         let named_invoke = second.as_ref().map_or_else(|| Named::expected(invoke), |second| named(invoke, second));
         let ours = undo.each_ref().map(Option::is_some);
-        match self.take_back(case, undo, &[named(url, &first), named_invoke], budget).await? {
+        match self.take_back(case, undo, Some(&[named(url, &first), named_invoke]), budget).await? {
             Back::Left => self.audit.refused(case, vec![Fault::new("", Code::HalfGranted, HALF)]),
             Back::Both(kept) => self.whole(case, invoke, [Some(first), second], *kept),
             Back::Gone => {
@@ -231,18 +276,18 @@ impl Broker {
         })
     }
 
-    /// Takes back what this request made, unless both statements stand; says what is left of it.
+    /// Takes back what this request made, unless both of these statements stand; says what is left of it.
     async fn take_back(
         &self,
         case: &Case<'_>,
         undo: [Option<Undo>; 2],
-        both: &[Named; 2],
+        both: Option<&[Named; 2]>,
         budget: Budget,
     ) -> Result<Back, Unrecorded> {
         let mut gone = true;
         for Undo { revoke, unseen } in undo.into_iter().flatten() {
             let intent = self.audit.intent(case, revoke)?;
-            let unless = Unless { both, unseen };
+            let unless = both.map(|both| Unless { both, unseen });
             let written = boxed(|| policy::take_back(&self.client, &intent, budget, unless)).await;
             let back = intent.outcome(written)?;
             if matches!(back.outcome(), Some(Outcome::Granted | Outcome::AlreadyGranted)) {

@@ -94,6 +94,8 @@ pub(crate) struct Written {
     pub(crate) unclear: bool,
     /// Whether it is done, but was not seen to stand beside the other statement of its request.
     pub(crate) alone: bool,
+    /// Whether it was not come to, as the schedule that would end it could not be made.
+    pub(crate) unbounded: bool,
     /// Whether AWS's rendering of the statement means something else than was asked.
     pub(crate) differs: bool,
     /// The statements that name a principal which is no more, where that stands in the way.
@@ -148,6 +150,7 @@ impl Written {
             confirmed_by_read: false,
             unclear: false,
             alone: false,
+            unbounded: false,
             differs: false,
             blamed: Vec::new(),
             policy: None,

@@ -326,7 +326,7 @@ impl Broker {
         let mut calls = Vec::new();
         match schedules.make(&schedule, budget, &mut calls).await {
             Ok(()) => Ok(Bounded { intent, calls }),
-            Err(written) => Err(intent.outcome(Written { calls, ..written })),
+            Err(written) => Err(intent.outcome(Written { calls, unbounded: true, ..written })),
         }
     }
 }

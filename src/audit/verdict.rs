@@ -125,6 +125,8 @@ pub(crate) struct Verdict {
     pub(crate) confirmed_by_read: bool,
     /// Whether it was not seen to stand beside the other statement of its request.
     pub(crate) alone: bool,
+    /// Whether it was not come to, as the schedule that would end it could not be made.
+    pub(crate) unbounded: bool,
     /// How full the policy is.
     pub(crate) policy: Option<Fill>,
     /// What the policy holds, if it was read.

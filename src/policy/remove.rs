@@ -39,9 +39,9 @@ pub(crate) async fn take_back(
     client: &Client,
     intent: &Intent<'_, Revoke>,
     budget: Budget,
-    unless: Unless<'_>,
+    unless: Option<Unless<'_>>,
 ) -> Written {
-    removed(client, intent, budget, false, Some(unless)).await
+    removed(client, intent, budget, false, unless).await
 }
 
 async fn removed(

@@ -1,6 +1,7 @@
 //! Timed grants: the schedule comes before the grant, and what has ended is taken away whoever asks.
 
 pub(crate) mod found;
+mod half;
 mod process;
 mod sweep;
 mod times;

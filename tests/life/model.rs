@@ -263,8 +263,9 @@ fn check(scene: &Scene, model: &mut Model, asked: &Asked, reply: &Reply, found: 
             let lost = scene.sink.take_failed();
             let new = |sid: &str, meaning| stands(sid, meaning) && found.get(sid) != standing.get(sid);
             let left = [new("u", (URL, account)), new("u-invoke", (VIA_URL, account))].into_iter().filter(|new| *new);
-            // A queue is told only whether it comes again.
-            if (failure || lost) && left.count() > 0 {
+            // A queue is told only whether it comes again; where both stand in the end, nothing is half.
+            let both = stands("u", (URL, account)) && stands("u-invoke", (VIA_URL, account));
+            if (failure || lost) && left.count() > 0 && (!both || reply.comes_again()) {
                 let half = records.iter().any(|it| it["code"] == "half_granted" && it["retryable"] == true);
                 // A write that was given up may arrive when the statement has been taken back.
                 let late = records.iter().any(|it| it["calls"].to_string().contains(":timeout"));
