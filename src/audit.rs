@@ -280,15 +280,16 @@ impl Audit {
         Ok(Recorded { verdict: Verdict { parts, broken: Broken::of(&faults), faults, ..Verdict::of(case, ending) } })
     }
 
-    /// Records what became of the grants of a layer's previous version.
+    /// Records what became of the grants of a layer's previous version, and when the rest of them follows.
     pub(crate) fn carried(
         &self,
         case: &Case<'_>,
         admitted: &Admitted,
         written: Written,
         parts: Vec<Part>,
+        on_at: Option<Moment>,
     ) -> Result<Recorded, Unrecorded> {
-        let Recorded { verdict } = self.read(case, admitted, written, None)?;
+        let Recorded { verdict } = self.looked(case, admitted, written, on_at)?;
         Ok(Recorded { verdict: Verdict { parts, ..verdict } })
     }
 
@@ -324,19 +325,29 @@ impl Audit {
         &self,
         case: &Case<'_>,
         admitted: &Admitted,
-        mut written: Written,
+        written: Written,
         statements: Option<Box<RawValue>>,
+    ) -> Result<Recorded, Unrecorded> {
+        let Recorded { verdict } = self.looked(case, admitted, written, None)?;
+        Ok(Recorded { verdict: Verdict { statements, ..verdict } })
+    }
+
+    fn looked(
+        &self,
+        case: &Case<'_>,
+        admitted: &Admitted,
+        mut written: Written,
+        on_at: Option<Moment>,
     ) -> Result<Recorded, Unrecorded> {
         written.withhold(&case.secrets);
         let ending = written.ending();
         let line = Line::new(Record::Outcome, case).ended(ending).admitted(admitted).written(&written);
-        self.end(case, line, None)?;
+        self.end(case, line.carries_on(on_at), None)?;
         let verdict = Verdict {
             resource: Some(admitted.resource().to_owned()),
             rule: Some(admitted.rule().into()),
             revision_id: written.revision_id,
             policy: written.policy,
-            statements,
             ..Verdict::of(case, ending)
         };
         Ok(Recorded { verdict })

@@ -87,17 +87,17 @@ pub fn events_with(
 
 /// The way to EventBridge Scheduler, if timed grants are set up. Nothing is built before the first of them.
 pub fn schedules(aws: &Aws, place: Option<Place>, connection: &Connection) -> Option<Schedules> {
-    schedules_with(aws, place, connection, EnvironmentVariableCredentialsProvider::new())
+    schedules_with(aws, place, connection.another(), EnvironmentVariableCredentialsProvider::new())
 }
 
-/// The same with credentials from elsewhere.
+/// The same over another HTTP side, with credentials from elsewhere.
 pub fn schedules_with(
     aws: &Aws,
     place: Option<Place>,
-    connection: &Connection,
+    http: impl HttpClient + 'static,
     credentials: impl ProvideCredentials + 'static,
 ) -> Option<Schedules> {
-    let (region, endpoint, http) = (aws.region.clone(), aws.schedules_endpoint.clone(), connection.another());
+    let (region, endpoint) = (aws.region.clone(), aws.schedules_endpoint.clone());
     Some(Schedules::new(place?, move || {
         let shared = shared(&region, endpoint, http, credentials);
         aws_sdk_scheduler::Client::from_conf(

@@ -14,27 +14,36 @@
 //! has decided otherwise is not touched, nor any above it. And since the version itself comes last, what breaks off
 //! leaves it incomplete, so that the event finds the same to do when it comes again; once it is complete, a repeat
 //! touches no other version, also not one from which everything was taken away since.
+//!
+//! # More than fits into one invocation
+//!
+//! What stands on the new version already costs no call, so that each delivery goes on where the last one stopped. Of an event
+//! there are three; where schedules are set up, one that gave something before its time ended has the same event sent to the
+//! broker a minute later, as often as it takes (`rest`). Others come again as AWS delivers them.
+
+mod look;
+mod rest;
+mod whole;
 
 use tokio::time::Instant;
 
 use crate::allowlist::{Approved, Denied};
 use crate::asked::{Asked, Given};
-use crate::audit::{Case, Part, Recorded, Unrecorded};
-use crate::boxed::boxed;
+use crate::audit::{Case, Part, Unrecorded};
 use crate::broker::Broker;
-use crate::error::{Code, Delivery};
+use crate::error::Code;
 use crate::event::Received;
 use crate::expiry::{self, Expiry};
 use crate::outcome::Outcome;
-use crate::policy::{self, Before as Known, Budget, Ending, Fill, Seen, Written};
+use crate::policy::{self, Before as Known, Budget, Fill, Written};
 use crate::read::Read;
 use crate::reply::Answered;
 use crate::request::Request;
+use crate::requester::Requester;
 use crate::resource::Own;
 use crate::statement::{self, Found, Standing, Statement};
-
-/// How many versions below the new one are looked at until one is there: versions can be deleted.
-const MOST_BELOW: i64 = 10;
+use look::{Before, Task, Version};
+use whole::Whole;
 
 impl Broker {
     /// Carries the grants of the previous version over to the one that the request names.
@@ -54,68 +63,39 @@ impl Broker {
             Ok(admitted) => admitted,
             Err(denied) => return self.audit.read_denied(case, *denied, own),
         };
-        let budget = Budget::new(self.timing, deadline.saturating_duration_since(Instant::now()));
         let Given::Layer { name, version } = admitted.read().given() else {
-            return self.audit.carried(case, &admitted, Written::none(Code::Internal), Vec::new());
+            return self.audit.carried(case, &admitted, Written::none(Code::Internal), Vec::new(), None);
         };
         let mut carry = Carry {
             broker: self,
             case,
             own,
-            budget,
+            requester: received.requester(),
+            deadline,
             dry_run: admitted.read().is_dry_run(),
             layer: name,
             stem: admitted.resource().trim_end_matches(|char: char| char.is_ascii_digit()),
-            whole: Ending::Not(Code::TargetNotFound),
+            whole: Whole::default(),
+            is_cut_short: false,
             parts: Vec::new(),
             calls: Vec::new(),
         };
         match carry.look(*version).await {
             Ok(task) => carry.over(task).await?,
-            Err(code) => carry.whole = Ending::Not(code),
+            Err(code) => carry.whole.fail(code),
         }
-        let written = Written { calls: carry.calls, ..Written::ended(carry.whole) };
-        self.audit.carried(case, &admitted, written, carry.parts)
+        let on_at = carry.send_rest(*version, admitted.read().reason()).await;
+        let written = Written { calls: carry.calls, ..Written::ended(carry.whole.ending()) };
+        self.audit.carried(case, &admitted, written, carry.parts, on_at)
     }
-}
-
-/// What AWS says of a version.
-enum Policy {
-    /// The text of its policy; empty without one.
-    There(String),
-    /// It is not there.
-    Missing,
-    /// Neither was said in words that are known.
-    Unseen,
-}
-
-/// A version that grants are given on.
-struct Version {
-    number: i64,
-    /// The text of its policy, empty without one; nothing if it was not seen to be there.
-    policy: Option<String>,
-}
-
-/// What there is to do.
-struct Task {
-    before: Before,
-    new: Version,
-    /// The versions above it that get the same, the highest first.
-    above: Vec<Version>,
-}
-
-/// The previous version.
-struct Before {
-    resource: String,
-    standing: Vec<Standing>,
 }
 
 /// What becomes of one statement of it.
 enum Decided {
     /// It ends now.
     Over,
-    /// No grant makes such a statement.
-    NoGrant(Part),
+    /// No grant makes such a statement, or none that would end when it should.
+    NoGrant(Code),
     Denied(Box<Denied>),
     Approved(Box<Approved>),
 }
@@ -125,90 +105,21 @@ struct Carry<'a> {
     broker: &'a Broker,
     case: &'a Case<'a>,
     own: &'a Own,
-    budget: Budget,
+    requester: &'a Requester,
+    deadline: Instant,
     dry_run: bool,
     /// The layer as it was given.
     layer: &'a str,
     /// The ARN of a version without its number.
     stem: &'a str,
-    whole: Ending,
+    whole: Whole,
+    /// Whether the time ended before everything was given.
+    is_cut_short: bool,
     parts: Vec<Part>,
     calls: Vec<String>,
 }
 
 impl Carry<'_> {
-    async fn look(&mut self, number: i64) -> Result<Task, Code> {
-        let before = self.before(number).await?;
-        let policy = match self.policy(number).await? {
-            Policy::There(text) => Some(text),
-            Policy::Missing | Policy::Unseen => None,
-        };
-        let new = Version { number, policy };
-        let above = self.above(&before, &new).await?;
-        Ok(Task { before, new, above })
-    }
-
-    async fn policy(&mut self, number: i64) -> Result<Policy, Code> {
-        let given = self.given(number);
-        let Seen { written, document, no_policy, missing } =
-            boxed(|| policy::read(&self.broker.client, &given, self.budget)).await;
-        self.calls.extend_from_slice(&written.calls);
-        match (written.ending(), document) {
-            (Ok(_), Some(document)) => Ok(Policy::There(document)),
-            (Err(Code::TargetNotFound), _) if no_policy => Ok(Policy::There(String::new())),
-            (Err(Code::TargetNotFound), _) if missing => Ok(Policy::Missing),
-            (Err(Code::TargetNotFound), _) => Ok(Policy::Unseen),
-            (Err(code), _) => Err(code),
-            (Ok(_), None) => Err(Code::Unavailable),
-        }
-    }
-
-    /// The nearest version below that is there, whether it grants anything or not. Whoever has deleted all of them has
-    /// left nothing to carry.
-    async fn before(&mut self, number: i64) -> Result<Before, Code> {
-        let lowest = number.saturating_sub(MOST_BELOW).max(1);
-        for below in (lowest..number).rev() {
-            match self.policy(below).await? {
-                Policy::There(text) => {
-                    let standing = standing(&text).ok_or(Code::Unavailable)?;
-                    return Ok(Before { resource: self.arn(below), standing });
-                }
-                Policy::Missing => {}
-                // An older one is never taken for the previous one on the strength of a text that is not understood.
-                Policy::Unseen => return Err(Code::PreviousNotFound),
-            }
-        }
-        if lowest > 1 {
-            return Err(Code::PreviousNotFound);
-        }
-        Ok(Before { resource: String::new(), standing: Vec::new() })
-    }
-
-    /// The versions above that get what the new one lacks. One that is published from now on has an event of its own,
-    /// which comes later than this takes.
-    async fn above(&mut self, before: &Before, new: &Version) -> Result<Vec<Version>, Code> {
-        let Some(text) = &new.policy else { return Ok(Vec::new()) };
-        let mut known = statements(standing(text).ok_or(Code::Unavailable)?).0;
-        let wanted = before.standing.iter().filter_map(|standing| self.wanted(before, standing, new.number));
-        let lacking: Vec<Statement> = wanted.filter(|wanted| !stands(text, wanted)).collect();
-        let mut above = Vec::new();
-        if lacking.is_empty() {
-            return Ok(above);
-        }
-        known.extend(lacking);
-        let mut number = new.number;
-        while let Some(next) = number.checked_add(1) {
-            let Policy::There(policy) = self.policy(next).await? else { break };
-            let (own, foreign) = statements(standing(&policy).ok_or(Code::Unavailable)?);
-            if foreign || !own.iter().all(|own| known.iter().any(|known| known.gives_the_same(own))) {
-                break;
-            }
-            above.insert(0, Version { number: next, policy: Some(policy) });
-            number = next;
-        }
-        Ok(above)
-    }
-
     /// The statement that one of the previous version comes to, if it may be carried.
     fn wanted(&self, before: &Before, standing: &Standing, number: i64) -> Option<Statement> {
         match self.decide(before, standing, number) {
@@ -218,9 +129,7 @@ impl Carry<'_> {
     }
 
     fn decide(&self, before: &Before, standing: &Standing, number: i64) -> Decided {
-        let Standing::Statement(stored) = standing else {
-            return Decided::NoGrant(Part::refused(None, Code::ForeignStatement));
-        };
+        let Standing::Statement(stored) = standing else { return Decided::NoGrant(Code::ForeignStatement) };
         let until = expiry::of_id(stored.sid(), &before.resource, self.own);
         let until = until.map(|(base, at)| (base, Expiry::standing(at, self.case.now)));
         if until.as_ref().is_some_and(|(_, expiry)| expiry.is_over()) {
@@ -228,10 +137,10 @@ impl Carry<'_> {
         }
         // Until a time that only another broker can tell, or on another target: nothing would end what is given here.
         if until.is_none() && expiry::looks_timed(stored.sid()) {
-            return Decided::NoGrant(Part::refused(Some(stored.sid()), Code::InvalidExpiry));
+            return Decided::NoGrant(Code::InvalidExpiry);
         }
         let Ok(grant) = stored.carried(&before.resource, &self.given(number), until) else {
-            return Decided::NoGrant(Part::refused(Some(stored.sid()), Code::PrincipalNotAllowed));
+            return Decided::NoGrant(Code::PrincipalNotAllowed);
         };
         match self.case.allowlist.decide_carried(grant.dry(self.dry_run), self.own) {
             Ok(approved) => Decided::Approved(Box::new(approved)),
@@ -242,15 +151,11 @@ impl Carry<'_> {
     /// Gives what there is to give.
     async fn over(&mut self, task: Task) -> Result<(), Unrecorded> {
         let Task { before, new, above } = task;
-        if new.policy.is_some() {
-            self.whole = Ending::Done(Outcome::AlreadyGranted);
-        }
+        self.whole.see_target(new.policy.is_some());
         for version in &above {
             self.give(&before, version, true).await?;
             // What comes again has to find the new version incomplete.
-            if let Ending::Not(code) = self.whole
-                && code.kind().delivery() == Delivery::Fail
-            {
+            if self.whole.comes_again() {
                 return Ok(());
             }
         }
@@ -269,13 +174,19 @@ impl Carry<'_> {
                 Decided::Over => continue,
                 // It is told once, of the version that was asked about.
                 _ if above => continue,
-                Decided::NoGrant(part) => {
-                    self.parts.push(part);
+                Decided::NoGrant(code) => {
+                    let sid = match standing {
+                        Standing::Statement(stored) => Some(stored.sid()),
+                        Standing::Foreign(_) => None,
+                    };
+                    self.parts.push(Part::refused(sid, code));
+                    self.whole.refuse(code);
                     continue;
                 }
                 Decided::Denied(denied) => {
                     let recorded = self.broker.audit.denied(self.case, *denied, self.own)?;
                     self.parts.push(recorded.part());
+                    self.whole.note(&recorded, above);
                     continue;
                 }
             };
@@ -286,12 +197,16 @@ impl Carry<'_> {
             if self.dry_run && to.policy.is_none() {
                 break;
             }
-            if !self.dry_run && !self.budget.allows_grant() {
-                self.whole = Ending::Not(Code::TimedOut);
+            let recorded = if self.dry_run {
+                self.foresee(&approved, text, &mut fill)?
+            } else if let Some(budget) = self.broker.budget(self.end()) {
+                self.make(approved, text, &mut fill, budget).await?
+            } else {
+                self.whole.fail(Code::TimedOut);
+                self.is_cut_short = true;
                 break;
-            }
-            let recorded = self.make(approved, text, &mut fill).await?;
-            self.note(&recorded, above);
+            };
+            self.whole.note(&recorded, above);
             self.parts.push(if above { recorded.part().on(&self.arn(to.number)) } else { recorded.part() });
             // Neither is there for the other grants.
             if recorded.code() == Some(Code::TargetNotFound) {
@@ -301,43 +216,42 @@ impl Carry<'_> {
         Ok(())
     }
 
-    /// Makes one grant, or foresees what would become of it; `fill` is the policy before it, and then after it.
-    async fn make(&self, approved: Approved, text: &str, fill: &mut Fill) -> Answered {
-        if !self.dry_run {
-            // The policy was read when the version was looked at, and what was given since is counted.
-            let before = match self.broker.reads_first {
-                true => Known::Seen(Box::new(policy::met(&approved, fill.clone(), text))),
-                false => Known::Nothing,
-            };
-            let intent = self.broker.audit.intent(self.case, approved)?;
-            let recorded = self.broker.make_after(intent, self.budget, before).await?;
-            if let Some(after) = recorded.policy().filter(|_| recorded.code().is_none()) {
-                *fill = after.clone();
-            }
-            return Ok(recorded);
+    /// Makes one grant; `fill` is the policy before it, and then after it.
+    async fn make(&self, approved: Approved, text: &str, fill: &mut Fill, budget: Budget) -> Answered {
+        // The policy was read when the version was looked at, and what was given since is counted.
+        let before = match self.broker.reads_first {
+            true => Known::Seen(Box::new(policy::met(&approved, fill.clone(), text))),
+            false => Known::Nothing,
+        };
+        let intent = self.broker.audit.intent(self.case, approved)?;
+        let recorded = self.broker.make_after(intent, budget, before).await?;
+        if let Some(after) = recorded.policy().filter(|_| recorded.code().is_none()) {
+            *fill = after.clone();
         }
+        Ok(recorded)
+    }
+
+    /// What would become of one grant.
+    fn foresee(&self, approved: &Approved, text: &str, fill: &mut Fill) -> Answered {
         let written = match approved.asked().expiry() {
             Some(_) if self.broker.schedules.is_none() => Written::none(Code::ExpiryNotEnabled),
-            _ => policy::foreseen(&approved, fill.clone(), text),
+            _ => policy::foreseen(approved, fill.clone(), text),
         };
         if let Some(after) = written.policy.clone().filter(|_| written.ending() == Ok(Outcome::WouldGrant)) {
             *fill = after;
         }
-        self.broker.audit.not_made(self.case, &approved, written)
+        self.broker.audit.not_made(self.case, approved, written)
     }
 
-    fn note(&mut self, recorded: &Recorded, above: bool) {
-        self.whole = match (recorded.code(), &self.whole) {
-            // What may succeed later comes again; what never will is told, and the rest goes on.
-            (Some(code), _) if code.kind().delivery() == Delivery::Fail => Ending::Not(code),
-            (Some(Code::TargetNotFound), _) if !above => Ending::Not(Code::TargetNotFound),
-            // A version that takes a grant is there, whatever the read said.
-            (None, Ending::Not(Code::TargetNotFound) | Ending::Done(Outcome::AlreadyGranted)) => {
-                Ending::Done(recorded.outcome().unwrap_or(Outcome::AlreadyGranted))
-            }
-            (_, Ending::Not(code)) => Ending::Not(*code),
-            (_, Ending::Done(outcome)) => Ending::Done(*outcome),
-        };
+    /// When it stops giving: in time to have the rest sent on, where it can be.
+    fn end(&self) -> Instant {
+        let kept = if self.can_send_rest() { self.broker.timing.call } else { std::time::Duration::ZERO };
+        self.deadline.checked_sub(kept).unwrap_or(self.deadline)
+    }
+
+    /// The time for one more look.
+    fn budget(&self) -> Budget {
+        Budget::new(self.broker.timing, self.end().saturating_duration_since(Instant::now()))
     }
 
     fn given(&self, version: i64) -> Given {
@@ -347,26 +261,6 @@ impl Carry<'_> {
     fn arn(&self, version: i64) -> String {
         format!("{}{version}", self.stem)
     }
-}
-
-/// Every statement of a policy's text, which may be empty. A policy that cannot be understood is not taken for an
-/// empty one.
-fn standing(text: &str) -> Option<Vec<Standing>> {
-    if text.is_empty() { Some(Vec::new()) } else { statement::all(text) }
-}
-
-/// The statements that the canonical form covers, and whether there are others.
-fn statements(standing: Vec<Standing>) -> (Vec<Statement>, bool) {
-    let all = standing.len();
-    let own: Vec<Statement> = standing
-        .into_iter()
-        .filter_map(|standing| match standing {
-            Standing::Statement(stored) => Some(*stored),
-            Standing::Foreign(_) => None,
-        })
-        .collect();
-    let foreign = own.len() < all;
-    (own, foreign)
 }
 
 /// Whether a policy has a statement, of this meaning and under this id.

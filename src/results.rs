@@ -32,7 +32,7 @@ pub use bus::Bus;
 pub const SOURCE: &str = "permission-broker";
 
 /// The `detail-type` of the events that carry a request.
-const REQUEST: &str = "Grant Requested";
+pub(crate) const REQUEST: &str = "Grant Requested";
 
 /// The version of the detail's shape. Members may be added to a version, and none is taken away or changes its meaning.
 pub const DETAIL_VERSION: u32 = 1;

@@ -35,6 +35,12 @@ use crate::reply::Answered;
 use crate::resource::Own;
 use crate::statement::Statement;
 
+/// What Scheduler puts the id of the execution in the place of.
+pub(crate) const EXECUTION_ID: &str = "<aws.scheduler.execution-id>";
+
+/// Seconds until the next invocation goes on with what did not fit into one. Scheduler is punctual to the minute.
+pub(crate) const SECONDS_BETWEEN: u64 = 60;
+
 /// Where schedules are made, and as whom they invoke the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -213,19 +219,20 @@ impl Schedules {
         Some(Schedule { name, expression, target })
     }
 
-    /// Has the rest of a sweep sent to the broker at a time. Two deliveries of one sweep that stop at the same place at the
-    /// same time make one.
+    /// Has an event sent to the broker at a time, so that it goes on with what did not fit into one invocation. Two deliveries
+    /// that stop at the same place at the same time make one.
     pub(crate) async fn send_on(
         &self,
-        sweep: &Value,
+        what: &str,
+        event: &Value,
         at: Moment,
         own: &Own,
         budget: Budget,
         calls: &mut Vec<String>,
     ) -> Result<(), Code> {
-        let input = json!({ "executionId": "<aws.scheduler.execution-id>", "scheduled": sweep }).to_string();
+        let input = event.to_string();
         let target = self.target(&input, own).ok_or(Code::Internal)?;
-        let (name, expression) = named("sweep", at, &Fingerprint::of(&format!("{}\n{input}", own.arn())));
+        let (name, expression) = named(what, at, &Fingerprint::of(&format!("{}\n{input}", own.arn())));
         let made = self.make(&Schedule { name, expression, target }, budget, calls).await;
         made.map_err(|written| written.ending().err().unwrap_or(Code::NotScheduled))
     }
@@ -259,7 +266,7 @@ fn input(given: &Given, statement_id: &str, fingerprint: &Fingerprint) -> String
     }
     parameters.insert("StatementId".to_owned(), json!(statement_id));
     let request = json!({ "operation": "Expire", "parameters": parameters, "fingerprint": fingerprint.as_str() });
-    json!({ "executionId": "<aws.scheduler.execution-id>", "scheduled": request }).to_string()
+    json!({ "executionId": EXECUTION_ID, "scheduled": request }).to_string()
 }
 
 /// What a refusal for good means.

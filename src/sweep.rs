@@ -16,6 +16,7 @@ mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 use crate::asked::Asked;
@@ -30,14 +31,12 @@ use crate::reply::Answered;
 use crate::request::Request;
 use crate::resource::Own;
 use crate::revoke::Revoke;
+use crate::schedule::{EXECUTION_ID, SECONDS_BETWEEN};
 use crate::statement::{self, Standing};
 use places::{Place, Wanted};
 
 /// Most removals that the reply to one sweep lists.
 const MOST_LISTED: usize = 64;
-
-/// Seconds until the next invocation goes on. Scheduler is punctual to the minute.
-const SECONDS_BETWEEN: u64 = 60;
 
 /// There is no time left for another call.
 struct TimeIsUp;
@@ -160,8 +159,8 @@ impl Sweep<'_> {
             (Some(done), Some(schedules), Some(at)) if !self.case.dry_run => {
                 let left = deadline.saturating_duration_since(Instant::now());
                 let (budget, mut calls) = (Budget::new(self.broker.timing, left), Vec::new());
-                let rest = wanted.behind(done);
-                let made = boxed(|| schedules.send_on(&rest, at, self.own, budget, &mut calls)).await;
+                let rest = json!({ "executionId": EXECUTION_ID, "scheduled": wanted.behind(done) });
+                let made = boxed(|| schedules.send_on("sweep", &rest, at, self.own, budget, &mut calls)).await;
                 calls.iter().for_each(|call| self.calls.note(call));
                 made.map(|()| done.to_string())
             }

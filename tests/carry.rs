@@ -2,6 +2,8 @@
 
 mod dry;
 mod order;
+mod slow;
+mod whole;
 
 use std::time::Duration;
 

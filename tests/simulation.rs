@@ -160,7 +160,7 @@ impl std::fmt::Debug for Aws {
 }
 
 /// A number of the template: what follows its name on a line.
-fn template(name: &str) -> u64 {
+pub(crate) fn template(name: &str) -> u64 {
     let template = text("template.yaml");
     let line = template.lines().find(|line| line.trim_start().starts_with(&format!("{name}:"))).unwrap();
     line.split(':').nth(1).unwrap().trim().parse().unwrap()

@@ -16,6 +16,7 @@ use super::text::{MOST_WORD, ascii, cut, milliseconds, timestamp};
 use crate::allowlist::{Admitted, Approved, Refusal};
 use crate::asked::Asked;
 use crate::error::{Code, Fault, Kind};
+use crate::expiry::Moment;
 use crate::grant::{Fingerprint, Grant, RevisionId, StatementId};
 use crate::outcome::Outcome;
 use crate::policy::{Fill, Written};
@@ -83,6 +84,8 @@ pub(super) struct Line<'a> {
     swept_dry: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     swept_to: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carries_on_at: Option<String>,
     #[serde(flatten)]
     written: Option<Calls<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -210,6 +213,7 @@ impl<'a> Line<'a> {
             rules_checked: None,
             swept_dry: false,
             swept_to: None,
+            carries_on_at: None,
             written: None,
             allowlist_version: case.held.and_then(Held::version),
             allowlist_age_seconds: case.held.and_then(Held::age).map(|age| age.as_secs()),
@@ -226,7 +230,8 @@ impl<'a> Line<'a> {
 
     pub(super) fn admitted(self, admitted: &'a Admitted) -> Self {
         let line = self.read(admitted.read(), admitted.resource());
-        Self { rule: Some(admitted.rule()), decision: Some("allowed"), ..line }
+        // Of a carry for which every grant was denied, that it was let in to look is not the decision.
+        Self { rule: Some(admitted.rule()), decision: line.decision.or(Some("allowed")), ..line }
     }
 
     pub(super) fn asked(self, asked: &'a impl Asked, resource: &'a str, statement_id: &'a StatementId) -> Self {
@@ -306,6 +311,11 @@ impl<'a> Line<'a> {
 
     pub(super) fn swept(self, to: Option<&'a str>, dry_run: bool) -> Self {
         Self { swept_to: to, swept_dry: dry_run, ..self }
+    }
+
+    /// When the rest of a carry is carried over.
+    pub(super) fn carries_on(self, at: Option<Moment>) -> Self {
+        Self { carries_on_at: at.map(Moment::to_rfc_3339), ..self }
     }
 
     pub(super) fn written(self, written: &'a Written) -> Self {

@@ -130,7 +130,7 @@ pub async fn broker(control_plane: &ControlPlane, allowlist: &str, audit: Audit)
         dead_letters: None,
     };
     let connection = Connection::new(None)?;
-    let schedules = aws::schedules_with(&aws, Some(schedule), &connection, credentials());
+    let schedules = aws::schedules_with(&aws, Some(schedule), connection.another(), credentials());
     let client = aws::client_with(&aws, connection, credentials());
     // Nobody else calls this control plane, so there is nothing to wait for.
     let timing = Timing { settle: Duration::ZERO, pace: Duration::ZERO, ..Timing::DEPLOYED };

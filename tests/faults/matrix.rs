@@ -289,7 +289,7 @@ fn one_ends(last: &str, ends: Ends, point: Point, kind: &Kind, gives: bool, door
 }
 
 /// What a request of many parts comes to: what may succeed later has succeeded, and what never will is told. A carry goes
-/// on without what AWS refuses for good, which its parts tell; a sweep is not called done.
+/// on without what AWS refuses for good, which its parts tell, and ends with that if nothing was given; a sweep is not called done.
 fn parts_end(last: &str, ends: Ends, point: Point, gives: bool) {
     let ends = if point.is_schedule() { ends.of_schedule() } else { ends };
     match ends {
@@ -299,6 +299,8 @@ fn parts_end(last: &str, ends: Ends, point: Point, gives: bool) {
         Ends::Final(code) if !gives && (point.is_write() || matches!(point, Point::Look(0) | Point::List)) => {
             assert_eq!(last, code);
         }
+        // Where every grant was refused, so was the whole.
+        Ends::Final(code) if gives && point == Point::EveryWrite => assert_eq!(last, code),
         Ends::Final(_) if gives && point.is_write() && point != Point::EveryCall => {
             assert!(is_success(last), "{last}");
         }
