@@ -277,7 +277,8 @@ impl Audit {
         let ending = written.ending();
         let line = Line::new(Record::Outcome, case).ended(ending).faults(&faults).swept(to.as_deref(), case.dry_run);
         self.end(case, line.written(&written), None)?;
-        Ok(Recorded { verdict: Verdict { parts, broken: Broken::of(&faults), faults, ..Verdict::of(case, ending) } })
+        // What could not be seen breaks no rule.
+        Ok(Recorded { verdict: Verdict { parts, faults, ..Verdict::of(case, ending) } })
     }
 
     /// Records what became of the grants of a layer's previous version, and when the rest of them follows.

@@ -2,7 +2,7 @@
 //!
 //! The SDK's own connector cannot open a connection without making a call. This one can, so TCP and
 //! TLS are set up during Lambda's init phase, where CPU is not throttled, without an AWS call that
-//! IAM, CloudTrail or the rate limit would see. HTTP itself is hyper's; whom it trusts is [`trust`]'s.
+//! IAM, CloudTrail or the rate limit would see. HTTP itself is hyper's; whom it trusts is in `trust`.
 //!
 //! A connection that a freeze has killed is noticed before a request is written to it. A request
 //! that was never written is reported as `NotSent`, so that the caller knows AWS has not seen it.

@@ -270,7 +270,7 @@ fn document(answered: &Answered, request_id: &str) -> Box<RawValue> {
 
 fn problem(code: Code, verdict: &Verdict) -> Problem<'_> {
     let detail = match (verdict.faults.as_slice(), &verdict.broken) {
-        ([], _) => code.title().to_owned(),
+        (_, Broken { rules: 0, .. }) => code.title().to_owned(),
         ([one], Broken { rules: 1, .. }) => one.detail.clone().into_owned(),
         (listed, broken) => broken.told(listed.len()),
     };
