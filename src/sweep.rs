@@ -168,7 +168,7 @@ impl Sweep<'_> {
         };
         match made {
             Ok(to) => {
-                if matches!(self.whole, Ending::Not(code) if code.kind().delivery() == Delivery::Fail) {
+                if matches!(self.whole, Ending::Not(_)) {
                     self.whole = Ending::Not(Code::SweepIncomplete);
                 }
                 Some(to)

@@ -8,8 +8,10 @@ mod matrix;
 mod random;
 mod sandbox;
 mod subject;
+mod swept;
 
 use futures_util::StreamExt;
+use permission_broker::local::control_plane::Fault;
 
 /// Plays schedules, a few at a time: what waits does not wait for all the others to be set up.
 async fn all(schedules: Vec<impl Future<Output = ()>>) {

@@ -9,7 +9,7 @@
 //! 7. A statement that is to end never stands without the one schedule that ends it.
 //!
 //! A request of many parts (`CarryLayerForward`, `Sweep`) goes on where one of them fails: its own last record says how it
-//! ended, and of each part 5 holds, whatever that was.
+//! ended, and of each part 5 holds, whatever that was. A sweep that goes on has swept what it says: see `swept`.
 
 use std::time::Duration;
 
@@ -77,15 +77,15 @@ pub(crate) struct Event {
 }
 
 /// What the records say of one statement.
-struct Known {
-    place: Place,
+pub(crate) struct Known {
+    pub(crate) place: Place,
     /// Whether it stood before the first delivery.
     stood: bool,
     stands: bool,
     /// Whether a record, or the lack of one, said that it is not known.
     open: bool,
     /// Whether its last record tells of a failure.
-    failed: bool,
+    pub(crate) failed: bool,
 }
 
 /// How one delivery ended.
@@ -121,7 +121,7 @@ fn read_was_denied(outcome: &Value) -> bool {
 }
 
 /// The word of a record: a code, or the outcome of a success.
-fn word(outcome: &Value) -> &str {
+pub(crate) fn word(outcome: &Value) -> &str {
     outcome["code"].as_str().or(outcome["outcome"].as_str()).unwrap()
 }
 
@@ -158,6 +158,11 @@ impl Event {
             times == 1
         });
         (stands.collect(), others)
+    }
+
+    /// Which of our statements stand.
+    pub(crate) fn stand(&self) -> Vec<bool> {
+        self.now().0
     }
 
     /// Delivers once, for so long at most, and checks everything that has to hold.
@@ -268,9 +273,9 @@ impl Event {
         let (Ending::Done(word) | Ending::Again(word)) = ending else { return };
         let (stands, others) = self.now();
         assert_eq!(others, self.others, "{word}, and another statement is touched");
-        // What a sweep has not come to, another invocation looks at.
-        let goes_on = written.last().is_some_and(|one| one.line["sweptTo"].is_string());
-        for ((known, stands), found) in self.statements.iter().zip(stands).zip(found) {
+        let stand: Vec<(&Known, bool)> = self.statements.iter().zip(stands).collect();
+        self.is_swept_so_far(word, written, &stand);
+        for ((known, stands), found) in stand.into_iter().zip(found) {
             let Known { place: (arn, id), stands: recorded, open, failed, .. } = known;
             let records: Vec<_> = written.iter().map(|one| &one.line).collect();
             // A write of ours that was given up may undo, where AWS loses parallel writes, one that AWS has confirmed:
@@ -280,7 +285,7 @@ impl Event {
                 continue;
             }
             // A part that has failed for good is told of, and one that AWS says is not there is passed over.
-            let left_out = self.asked.has_parts() && (*failed || self.lies || goes_on);
+            let left_out = self.asked.has_parts() && (*failed || self.lies || Self::is_to_come(written, arn));
             if is_success(word) && !left_out {
                 assert_eq!(stands, self.asked.gives(), "{word}, but {id} on {arn} does not show it: {records:?}");
             }
@@ -347,6 +352,9 @@ impl Event {
         self.scene.sink.next([]);
         self.scene.broker.timing = QUICK;
         sleep(if self.cut_off || self.loses { LATE } else { Duration::ZERO }).await;
+        if self.asked.operation() == "Sweep" {
+            self.rest_is_swept().await;
+        }
         let sweeps = self.statements.iter().any(|known| known.stood);
         self.scene.now = Moment::parse(if sweeps { "2026-03-03T18:00:00Z" } else { END }).unwrap().into();
         let sweep = sweeps.then(|| door::event(Door::Schedule, &kind::sweep()));

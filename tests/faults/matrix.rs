@@ -20,7 +20,7 @@ const HANGING: Timing = Timing { call: Duration::from_millis(50), ..QUICK };
 
 /// What a fault that strikes a write comes to.
 #[derive(Clone, Copy)]
-enum Ends {
+pub(crate) enum Ends {
     /// As it was asked for, at the latest after redelivery.
     Made,
     /// The same for a revoke; a grant ends for good, with a code and without a statement.
@@ -33,7 +33,7 @@ enum Ends {
 
 impl Ends {
     /// What is final has to be seen; what hangs has to be given up soon.
-    fn timing(self, name: &str) -> Timing {
+    pub(crate) fn timing(self, name: &str) -> Timing {
         let hangs = ["hang", "slow", "late"].iter().any(|word| name.contains(word));
         if hangs { HANGING } else { QUICK }
     }
@@ -49,7 +49,7 @@ impl Ends {
 }
 
 /// The rows: reliability fault, what AWS or the network does, what becomes of the request.
-fn faults() -> Vec<(&'static str, Fault, Ends)> {
+pub(crate) fn faults() -> Vec<(&'static str, Fault, Ends)> {
     use Ends::{Final, Kept, Made, OfGrantsFinal};
     let answer = |status, error_type: Option<&str>, body: &str| {
         Fault::new(FaultKind::Answer {
@@ -95,7 +95,7 @@ fn faults() -> Vec<(&'static str, Fault, Ends)> {
 
 /// Where a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Point {
+pub(crate) enum Point {
     /// One of the policies that are read before the first write, where one looks before it writes.
     Look(usize),
     FirstWrite,
@@ -176,7 +176,7 @@ impl Point {
         }
     }
 
-    fn inject(self, fault: &Fault, kind: &Kind, looks: usize, scene: &Scene) {
+    pub(crate) fn inject(self, fault: &Fault, kind: &Kind, looks: usize, scene: &Scene) {
         let fault = fault.clone();
         let plane = &scene.plane;
         // What strikes a later call lets the ones before it pass.
@@ -293,7 +293,8 @@ fn one_ends(last: &str, ends: Ends, point: Point, kind: &Kind, gives: bool, door
 fn parts_end(last: &str, ends: Ends, point: Point, gives: bool) {
     let ends = if point.is_schedule() { ends.of_schedule() } else { ends };
     match ends {
-        // On a machine that stands still meanwhile, the rest of a sweep that has met a fault is for its next invocation.
+        // On a machine that stands still meanwhile, the rest of a sweep that has met a fault is for its next invocation:
+        // `swept` says what has to be so then.
         _ if !gives && last == "sweep_incomplete" => {}
         Ends::Made => assert!(is_success(last), "{last}"),
         Ends::Final(code) if !gives && (point.is_write() || matches!(point, Point::Look(0) | Point::List)) => {
