@@ -62,12 +62,17 @@ async fn removed(
         revision: revoke.revision_id().map(|id| RevisionId::as_str(id).to_owned()),
         company: intent.door() == Some(Door::Sqs),
         unconfirmed: false,
+        unseen: false,
         target_is_there: false,
         written: Written::new(),
     };
     let ending = match removal.run().await {
         // A write that may have arrived is never called failed for another reason.
         Ending::Not(code) if removal.unconfirmed && code != Code::StatementConflict => {
+            Ending::Not(Code::OutcomeUnknown)
+        }
+        // Nor is one that AWS has refused for good only after another try may have taken the policy with it.
+        Ending::Not(code) if removal.unseen && !matches!(code, Code::StatementConflict | Code::TargetNotFound) => {
             Ending::Not(Code::OutcomeUnknown)
         }
         ending => ending,
@@ -99,6 +104,8 @@ struct Removal<'a> {
     company: bool,
     /// Whether a write was sent of which it is not known that it took effect for good.
     unconfirmed: bool,
+    /// Whether no policy was to be seen after AWS had said that somebody else is writing: that may have been ourselves.
+    unseen: bool,
     /// Whether AWS has answered as it does only for a target that is there.
     target_is_there: bool,
     written: Written,
@@ -236,7 +243,10 @@ impl Removal<'_> {
         match self.look().await {
             Look::Absent => self.gone(),
             Look::NoPolicy if self.target_is_there => self.gone(),
-            Look::NoPolicy => Step::Again(Code::OutcomeUnknown, self.pause(None)),
+            Look::NoPolicy => {
+                self.unseen = true;
+                Step::Again(Code::OutcomeUnknown, self.pause(None))
+            }
             Look::Present => Step::Again(present, self.pause(None)),
             Look::Other => Step::End(Ending::Not(Code::StatementConflict)),
             Look::Both => self.stays(),

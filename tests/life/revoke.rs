@@ -462,6 +462,25 @@ async fn a_409_after_our_own_removal_of_the_last_statement_is_not_called_failed(
     }
 }
 
+/// And where AWS refuses for good the try that is to tell the two apart: who is told of that alone takes the statement for
+/// one that stands.
+#[tokio::test]
+async fn a_refusal_after_our_own_removal_of_the_last_statement_is_not_called_failed() {
+    let refused = [Fault::access_denied(), Fault::error(ErrorName::Validation, "no"), Fault::revision_mismatch()];
+    for (fault, door) in refused.iter().flat_map(|fault| DOORS.map(|door| (fault, door))) {
+        let scene = holding(&[(ORDERS, &[stored("partner", json!({}))])]).await;
+        scene.plane.inject(removal(FaultKind::Duplicate { commit: true }));
+        scene.plane.inject(fault.clone().on(Operation::RemovePermission).times(3));
+        assert!(scene.ask(door, &revoke(json!({}))).await.comes_again());
+        let outcome = scene.records().pop().unwrap();
+        assert_eq!(word(&outcome), "outcome_unknown", "{outcome}");
+        assert!(scene.statements(ORDERS).is_empty());
+        scene.plane.clear_faults();
+        assert!(!scene.ask(door, &revoke(json!({}))).await.comes_again());
+        assert_eq!(scene.records().pop().unwrap()["outcome"], "already_revoked");
+    }
+}
+
 /// A write that began before ours brings the statement back: it is not called revoked until it stays away.
 #[tokio::test]
 async fn in_company_a_statement_that_comes_back_is_taken_away_again() {
