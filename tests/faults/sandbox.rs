@@ -48,10 +48,12 @@ fn cut_offs(kind: &Kind) -> Vec<(usize, Vec<Fault>)> {
     ];
     if kind.schedules {
         let make = Operation::CreateSchedule;
-        cases.push((1, vec![hang(FaultKind::HangBeforeCommit, make)]));
-        cases.push((1, vec![hang(FaultKind::HangAfterCommit, make)]));
+        // The first grant that is carried on has no end, and so no schedule.
+        let records = if kind.has_parts { 3 } else { 1 };
+        cases.push((records, vec![hang(FaultKind::HangBeforeCommit, make)]));
+        cases.push((records, vec![hang(FaultKind::HangAfterCommit, make)]));
         let look = hang(FaultKind::HangBeforeCommit, Operation::GetSchedule);
-        cases.push((1, vec![hang(FaultKind::EmptyBody, make), look]));
+        cases.push((records, vec![hang(FaultKind::EmptyBody, make), look]));
     }
     if let Some(takes_back) = kind.takes_back {
         let passes = || hang(FaultKind::Delay(Duration::ZERO), write);
