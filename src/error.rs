@@ -141,7 +141,7 @@ codes! {
     PreviousNotFound = "previous_not_found", Refused, 404, "none of the ten versions before is known to be there";
     RevisionChanged = "revision_changed", Refused, 412, "the policy has another revision";
     PolicyFull = "policy_full", Refused, 409, "the policy is full";
-    SweepIncomplete = "sweep_incomplete", Refused, 502, "a sweep went on, but some of it could not be seen or taken away";
+    SweepIncomplete = "sweep_incomplete", Refused, 502, "some of a sweep could not be seen or taken away, and no repeat of it would";
     RejectedByAws = "rejected_by_aws", Refused, 400, "refused by AWS";
     PrincipalNotFound = "principal_not_found", Refused, 400, "AWS knows no such principal";
     DeadPrincipal = "dead_principal", Refused, 409, "an older statement names a principal that is no more";

@@ -62,7 +62,10 @@ impl Broker {
             faults: Vec::new(),
         };
         let to = match sweep.run(&wanted).await? {
-            Ok(()) => None,
+            Ok(()) => {
+                sweep.close();
+                None
+            }
             Err(TimeIsUp) => sweep.send_on(&wanted, deadline).await,
         };
         let Sweep { whole, calls, parts, faults, .. } = sweep;
@@ -168,6 +171,7 @@ impl Sweep<'_> {
         };
         match made {
             Ok(to) => {
+                // This event does not come again, whatever became of its part.
                 if matches!(self.whole, Ending::Not(_)) {
                     self.whole = Ending::Not(Code::SweepIncomplete);
                 }
@@ -177,6 +181,13 @@ impl Sweep<'_> {
                 self.whole = Ending::Not(code);
                 None
             }
+        }
+    }
+
+    /// What no repeat would better is told as what a sweep left undone, whichever answer it was: an alarm waits for that.
+    fn close(&mut self) {
+        if matches!(self.whole, Ending::Not(code) if code.kind().delivery() == Delivery::Complete) {
+            self.whole = Ending::Not(Code::SweepIncomplete);
         }
     }
 
