@@ -127,15 +127,6 @@ impl Allowlist {
         self.rules.iter().any(|rule| rule.targets.as_ref().is_none_or(matches))
     }
 
-    /// Decides a grant that somebody asked for once, of another version of the same layer.
-    pub(crate) fn decide_carried(&self, grant: Grant, own: &Own) -> Result<Approved, Box<Denied>> {
-        let rule = self.allowing(&grant, own);
-        match rule {
-            Ok(rule) => Ok(Approved::new(grant, own, &rule.id)),
-            Err(refusal) => Err(Box::new(Denied { asked: grant, refusal })),
-        }
-    }
-
     /// The rule that would allow a grant, whoever asked for it, or why none would.
     pub(crate) fn would_allow(&self, grant: &Grant, own: &Own) -> Result<&str, Refusal> {
         self.allowing(grant, own).map(|rule| &*rule.id)

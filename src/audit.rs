@@ -22,7 +22,7 @@ use crate::asked::Asked;
 use crate::error::{Code, Fault};
 use crate::event::{Door, Origin};
 use crate::expiry::Moment;
-use crate::grant::{Fingerprint, Grant};
+use crate::grant::{Fingerprint, Grant, StatementId};
 use crate::outcome::Outcome;
 use crate::policy::{Fill, Written};
 use crate::read::Read;
@@ -244,6 +244,21 @@ impl Audit {
         self.end(case, line.asked(&asked, &resource, &statement_id), None)?;
         let (resource, statement_id) = (Some(resource), Some(statement_id.as_str().to_owned()));
         Ok(Recorded { verdict: Verdict { resource, statement_id, expires_at, ..Verdict::of_refusal(case, refusal) } })
+    }
+
+    /// Records a statement of a layer's version that is not carried over to this one, since no grant would make it.
+    pub(crate) fn not_carried(
+        &self,
+        case: &Case<'_>,
+        resource: &str,
+        statement_id: Option<&StatementId>,
+        code: Code,
+        dry_run: bool,
+    ) -> Result<Recorded, Unrecorded> {
+        let line = Line::new(Record::Outcome, case).ended(Err(code)).about(resource, statement_id, dry_run);
+        self.end(case, line, None)?;
+        let (resource, statement_id) = (Some(resource.to_owned()), statement_id.map(|id| id.as_str().to_owned()));
+        Ok(Recorded { verdict: Verdict { resource, statement_id, ..Verdict::of(case, Err(code)) } })
     }
 
     /// Records a read that the allowlist does not allow.

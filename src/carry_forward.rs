@@ -140,9 +140,10 @@ impl Carry<'_> {
             return Decided::NoGrant(Code::InvalidExpiry);
         }
         let Ok(grant) = stored.carried(&before.resource, &self.given(number), until) else {
-            return Decided::NoGrant(Code::PrincipalNotAllowed);
+            return Decided::NoGrant(Code::ForeignStatement);
         };
-        match self.case.allowlist.decide_carried(grant.dry(self.dry_run), self.own) {
+        // A rule is for those whom it names, also where what they ask for was given to another version.
+        match self.case.allowlist.decide(grant.dry(self.dry_run), self.requester, self.own) {
             Ok(approved) => Decided::Approved(Box::new(approved)),
             Err(denied) => Decided::Denied(denied),
         }
@@ -175,12 +176,11 @@ impl Carry<'_> {
                 // It is told once, of the version that was asked about.
                 _ if above => continue,
                 Decided::NoGrant(code) => {
-                    let sid = match standing {
-                        Standing::Statement(stored) => Some(stored.sid()),
-                        Standing::Foreign(_) => None,
-                    };
-                    self.parts.push(Part::refused(sid, code));
-                    self.whole.refuse(code);
+                    let (resource, id) = (self.arn(to.number), standing.id());
+                    let recorded =
+                        self.broker.audit.not_carried(self.case, &resource, id.as_ref(), code, self.dry_run)?;
+                    self.parts.push(recorded.part());
+                    self.whole.note(&recorded, above);
                     continue;
                 }
                 Decided::Denied(denied) => {

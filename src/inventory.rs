@@ -97,6 +97,9 @@ fn entry<'a>(
     own: &Own,
     now: Moment,
 ) -> Entry<'a> {
+    let id = standing.id();
+    let until = id.and_then(|id| expiry::of_id(id.as_str(), target.1, own).map(|(_, at)| at));
+    let (expires_at, overdue) = (until.map(Moment::to_rfc_3339), until.is_some_and(|at| at <= now));
     let Standing::Statement(stored) = standing else {
         return Entry {
             statement: standing.shown(own),
@@ -104,12 +107,11 @@ fn entry<'a>(
             parties: Parties::default(),
             rule: None,
             errors: vec![Reason::of(Fault::new("", Code::ForeignStatement, FOREIGN))],
-            expires_at: None,
-            overdue: false,
-            by_broker: ByBroker::Unknown,
+            expires_at,
+            overdue,
+            by_broker: ByBroker::of(until.is_some()),
         };
     };
-    let until = expiry::of_id(stored.sid(), target.1, own).map(|(_, at)| at);
     let grant = stored.as_grant(target.0, target.1).map(|grant| match until {
         Some(at) => grant.ending(Expiry::standing(at, now)),
         None => grant,
@@ -127,8 +129,8 @@ fn entry<'a>(
         parties: grant.as_ref().map(Parties::of).unwrap_or_default(),
         rule,
         errors: faults.into_iter().take(MOST_LISTED).map(Reason::of).collect(),
-        expires_at: until.map(Moment::to_rfc_3339),
-        overdue: until.is_some_and(|at| at <= now),
+        expires_at,
+        overdue,
         by_broker: ByBroker::of(until.is_some() || grant.is_ok_and(derives(stored.sid(), own))),
     }
 }

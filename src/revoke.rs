@@ -6,7 +6,7 @@ use crate::error::Fault;
 use crate::grant::{Fingerprint, Grant, RevisionId, StatementId};
 use crate::request::{Operation, Request};
 use crate::resource::{Own, Target};
-use crate::statement::Statement;
+use crate::statement::{Standing, Statement};
 
 /// A validated revoke. Only [`Revoke::new`] makes one.
 #[derive(Clone, Debug)]
@@ -61,11 +61,13 @@ impl Revoke {
     }
 
     /// The revoke of a statement that stands on a target; `None` if its id is none that AWS takes.
-    pub(crate) fn of_standing(stored: &Statement, target: &Target, given: &Given, dry_run: bool) -> Option<Self> {
+    pub(crate) fn of_standing(standing: &Standing, target: &Target, given: &Given, dry_run: bool) -> Option<Self> {
+        let stored = standing.statement();
         Some(Self {
             target: target.clone(),
-            statement_id: StatementId::parse(stored.sid()).ok()?,
-            fingerprint: Some(stored.fingerprint()),
+            statement_id: standing.id()?,
+            // Where a statement has a form that no grant makes, its id is all there is to go by.
+            fingerprint: stored.map(Statement::fingerprint),
             revision_id: None,
             given: given.clone(),
             reason: None,

@@ -32,7 +32,7 @@ use crate::request::Request;
 use crate::resource::Own;
 use crate::revoke::Revoke;
 use crate::schedule::{EXECUTION_ID, SECONDS_BETWEEN};
-use crate::statement::{self, Standing};
+use crate::statement;
 use places::{Place, Wanted};
 
 /// Most removals that the reply to one sweep lists.
@@ -127,15 +127,17 @@ impl Sweep<'_> {
         // A policy that cannot be understood is not taken for one in which nothing has ended.
         self.note(standing.is_none().then_some(Code::Unavailable));
         for standing in standing.unwrap_or_default() {
-            let Standing::Statement(stored) = standing else { continue };
-            let overdue = expiry::of_id(stored.sid(), &resource, self.own).is_some_and(|(_, at)| at <= self.case.now);
-            let revoke = Revoke::of_standing(&stored, &target, &given, self.case.dry_run);
-            let Some(revoke) = revoke.filter(|_| overdue) else { continue };
+            // It goes by the id, whatever stands under it.
+            let Some(revoke) = Revoke::of_standing(&standing, &target, &given, self.case.dry_run) else { continue };
+            let id = revoke.statement_id(self.own);
+            if expiry::of_id(id.as_str(), &resource, self.own).is_none_or(|(_, at)| at > self.case.now) {
+                continue;
+            }
             // What the allowlist has against it, that it lies elsewhere or is the broker itself, was looked at before.
             let Ok(approved) = self.case.allowlist.decide_expiry(revoke, self.own, self.case.now) else { continue };
             let (recorded, outcome) = if approved.asked().is_dry_run() {
                 let written = Written::ended(Ending::Done(Outcome::WouldRevoke));
-                let written = Written { statement: Some(*stored), ..written };
+                let written = Written { statement: standing.statement().cloned(), ..written };
                 (self.broker.audit.not_made(self.case, &approved, written)?, Outcome::WouldRevoke)
             } else {
                 self.turn().await;

@@ -261,15 +261,22 @@ impl<'a> Line<'a> {
     }
 
     pub(super) fn read(self, read: &'a Read, resource: &'a str) -> Self {
+        let line = self.about(resource, None, read.is_dry_run());
+        let reason = read.reason().map(|reason| cut(reason, MOST_REASON));
+        Self { asked: line.asked.map(|about| About { reason, ..about }), ..line }
+    }
+
+    /// A target, and a statement that nobody asks for by itself.
+    pub(super) fn about(self, resource: &'a str, statement_id: Option<&'a StatementId>, dry_run: bool) -> Self {
         let about = About {
             target: cut(resource, MOST_VALUE),
-            statement_id: None,
+            statement_id: statement_id.map(StatementId::as_str),
             parties: None,
             fingerprint: None,
             revision_id: None,
             expires_at: None,
-            reason: read.reason().map(|reason| cut(reason, MOST_REASON)),
-            dry_run: read.is_dry_run(),
+            reason: None,
+            dry_run,
             takes_back: false,
         };
         Self { asked: Some(about), ..self }

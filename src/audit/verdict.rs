@@ -34,20 +34,6 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// A grant that the allowlist does not allow.
-    pub(crate) fn refused(statement_id: Option<&str>, code: Code) -> Self {
-        let (outcome, statement_id) = (code.kind().outcome().as_str(), statement_id.map(str::to_owned));
-        Self {
-            outcome,
-            code: Some(code.as_str()),
-            statement_id,
-            statement: None,
-            fingerprint: None,
-            would_store: None,
-            resource: None,
-        }
-    }
-
     /// The same on another target than the request's.
     pub(crate) fn on(self, resource: &str) -> Self {
         Self { resource: Some(resource.to_owned()), ..self }

@@ -261,12 +261,12 @@ impl Attempt<'_> {
             let answer = call::read(self.client, self.intent.approved().grant().given(), time).await;
             self.written.calls.push(format!("read:{}", answer.seen));
             if let Ok(policy) = answer.result {
-                self.written.blamed = dead_principals(&policy.document);
                 self.written.policy = Some(Fill::of(Some(&policy.document)));
+                if let Some(blamed) = dead_principals(&policy.document) {
+                    self.written.blamed = blamed;
+                    return Step::End(Ending::Not(Code::DeadPrincipal));
+                }
             }
-        }
-        if !self.written.blamed.is_empty() {
-            return Step::End(Ending::Not(Code::DeadPrincipal));
         }
         match self.intent.approved().grant().principal().form() {
             Form::Identity(_) => Step::Again(Code::PrincipalNotFound, self.budget.propagation()),

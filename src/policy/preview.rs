@@ -88,9 +88,9 @@ impl Met {
     /// their order, the revision, the principals of the policy, its size.
     pub(super) fn foretold(self, approved: &Approved, document: Option<&str>, reads_first: bool) -> Written {
         let Self { mut written, ending, expected, bytes_with } = self;
-        let blamed = document.map(dead_principals).unwrap_or_default();
+        let blamed = document.and_then(dead_principals);
         let revision = another_revision(approved.asked(), written.revision_id.as_deref());
-        let by_aws = revision.or((!blamed.is_empty()).then_some(Ending::Not(Code::DeadPrincipal)));
+        let by_aws = revision.or(blamed.is_some().then_some(Ending::Not(Code::DeadPrincipal)));
         let ending = match ending {
             None => by_aws,
             // Who does not read the policy first hears of its size from AWS, and last.
@@ -98,7 +98,7 @@ impl Met {
             ending => ending,
         };
         if let Some(Ending::Not(Code::DeadPrincipal)) = ending {
-            written.blamed = blamed;
+            written.blamed = blamed.unwrap_or_default();
         }
         match ending {
             None => Written { ending: Ending::Done(Outcome::WouldGrant), statement: Some(expected), ..written },

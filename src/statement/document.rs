@@ -36,7 +36,7 @@ struct JustSid<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Party {
-    sid: String,
+    #[serde(default)]
     principal: Value,
 }
 
@@ -64,16 +64,11 @@ pub(crate) fn all(policy: &str) -> Option<Vec<Standing>> {
 }
 
 /// The ids of the statements whose principal IAM has replaced by its unique id, as it does when a user or
-/// a role is deleted (IAM, principals). Only an id that can be revoked is told.
-pub(crate) fn dead_principals(policy: &str) -> Vec<String> {
-    let dead = |standing: Standing| match standing {
-        Standing::Statement(statement) => Some(*statement).filter(Statement::names_the_dead).map(|it| it.sid),
-        Standing::Foreign(raw) => {
-            serde_json::from_str::<Party>(raw.get()).ok().filter(Party::names_the_dead).map(|it| it.sid)
-        }
-    };
-    let sids = all(policy).unwrap_or_default().into_iter().filter_map(dead);
-    sids.filter(|sid| StatementId::parse_of_any_age(sid).is_ok()).collect()
+/// a role is deleted (IAM, principals); `None` if there is no such statement. Only an id that can be revoked is told.
+pub(crate) fn dead_principals(policy: &str) -> Option<Vec<String>> {
+    let dead: Vec<Standing> = all(policy)?.into_iter().filter(Standing::names_the_dead).collect();
+    let ids = dead.iter().filter_map(Standing::id).map(|id| id.as_str().to_owned()).collect();
+    (!dead.is_empty()).then_some(ids)
 }
 
 impl Standing {
@@ -84,6 +79,31 @@ impl Standing {
         let mut value: Value = serde_json::from_str(raw.get()).ok()?;
         hide_tokens(&mut value);
         Some(Self::Foreign(serde_json::value::to_raw_value(&value).ok()?))
+    }
+
+    pub(crate) fn statement(&self) -> Option<&Statement> {
+        match self {
+            Self::Statement(statement) => Some(statement),
+            Self::Foreign(_) => None,
+        }
+    }
+
+    /// Its id, if it is one that can be revoked: others write what they like.
+    pub(crate) fn id(&self) -> Option<StatementId> {
+        match self {
+            Self::Statement(statement) => StatementId::parse_of_any_age(&statement.sid).ok(),
+            Self::Foreign(raw) => {
+                let found: JustSid<'_> = serde_json::from_str(raw.get()).ok()?;
+                StatementId::parse_of_any_age(&found.sid).ok()
+            }
+        }
+    }
+
+    fn names_the_dead(&self) -> bool {
+        match self {
+            Self::Statement(statement) => statement.names_the_dead(),
+            Self::Foreign(raw) => serde_json::from_str(raw.get()).is_ok_and(|party: Party| party.names_the_dead()),
+        }
     }
 
     /// The statement as AWS writes it, for replies; a token is only said to be there.

@@ -14,7 +14,7 @@ impl Statement {
     pub(crate) fn as_grant(&self, given: &Given, target: &str) -> Result<Grant, Vec<Fault>> {
         const NO_GRANT: &str = "no grant makes a statement of this form";
         let document = self.request(given).filter(|_| self.resource == target);
-        let document = document.ok_or_else(|| vec![Fault::new("", Code::InvalidOperation, NO_GRANT)])?;
+        let document = document.ok_or_else(|| vec![Fault::new("", Code::ForeignStatement, NO_GRANT)])?;
         Grant::new(Request::read(&document).map_err(|fault| vec![fault])?)
     }
 

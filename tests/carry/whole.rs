@@ -129,5 +129,70 @@ async fn a_foreign_statement_is_refused_too() {
     let scene = Scene::of(plane).await;
     let reply = scene.invoke(&published(&json!({}))).await;
     assert_eq!((reply.failed, reply.outcome(), reply.code()), (false, "denied", "foreign_statement"));
-    assert_eq!(reply.document["grants"], json!([{ "outcome": "denied", "code": "foreign_statement" }]));
+    assert_eq!(
+        reply.document["grants"],
+        json!([{ "outcome": "denied", "code": "foreign_statement", "statementId": "foreign" }])
+    );
+}
+
+/// Nobody reads the reply to an event: what is left behind is on record, each statement with its id and why.
+#[tokio::test]
+async fn what_is_left_behind_is_on_record() {
+    let of = |changes: Value| {
+        let mut statement = json!({
+            "Effect": "Allow", "Principal": { "AWS": format!("arn:aws:iam::{PARTNER}:root") },
+            "Action": "lambda:GetLayerVersion", "Resource": layer(2),
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            statement[name] = value.clone();
+        }
+        statement
+    };
+    let statements = [
+        of(json!({ "Sid": "partner" })),
+        of(json!({ "Sid": "deny", "Effect": "Deny" })),
+        of(json!({ "Sid": "address", "Condition": { "IpAddress": { "aws:SourceIp": "192.0.2.1" } } })),
+        of(json!({ "Sid": "two", "Principal": { "AWS": [PARTNER, OTHER] } })),
+        of(json!({})),
+        of(json!({ "Sid": "not an id", "Effect": "Deny" })),
+        of(json!({ "Sid": "theirs-until-20991122T152503Z-4c59bc97" })),
+    ];
+    let mut world = parsed(stage::WORLD);
+    world["policies"] = json!({ layer(2): { "statements": statements } });
+    let scene = Scene::of(ControlPlane::from_world(&world.to_string()).unwrap()).await;
+    assert_eq!(scene.invoke(&published(&json!({}))).await.outcome(), "granted");
+    let records = scene.records();
+    let left: Vec<_> = records.iter().filter(|it| it["record"] == "outcome" && it.get("code").is_some()).collect();
+    let told: Vec<_> = left.iter().map(|it| (it["statementId"].as_str(), string(it, "code"))).collect();
+    let foreign = "foreign_statement";
+    assert_eq!(
+        told,
+        [
+            (Some("deny"), foreign),
+            (Some("address"), foreign),
+            (Some("two"), foreign),
+            (None, foreign),
+            (None, foreign),
+            (Some("theirs-until-20991122T152503Z-4c59bc97"), "invalid_expiry"),
+        ]
+    );
+    assert!(left.iter().all(|it| it["target"] == layer(3)), "{left:?}");
+}
+
+/// A rule is for those whom it names, also where another rule lets somebody carry the layer on.
+#[tokio::test]
+async fn a_rule_of_others_carries_nothing() {
+    let mut scene = scene(&[Part::Free]).await;
+    let anybody = json!({ "id": "anybody", "accounts": [OTHER], "targets": ["layer:common"] });
+    for (requester, outcome) in [("arn:aws:iam::123456789012:user/nobody", "denied"), ("arn:aws:*", "granted")] {
+        let admins =
+            json!({ "id": "admins", "accounts": [PARTNER], "targets": ["layer:common"], "requesters": [requester] });
+        scene.broker.allowlist = Allowlist::parse(&json!([anybody, admins]).to_string()).unwrap().into();
+        let reply = scene.ask(Door::ApiGateway, &carry(json!({}))).await;
+        let part = &reply.document["grants"][0];
+        assert_eq!((reply.outcome(), &part["outcome"]), (outcome, &json!(outcome)));
+        let rules = scene.records().iter().find_map(|it| it.get("rules").cloned());
+        let why = json!([{ "rule": "anybody", "code": "principal_not_allowed" }, { "rule": "admins", "code": "requester_not_allowed" }]);
+        assert_eq!(rules, (outcome == "denied").then_some(why));
+    }
 }

@@ -80,6 +80,20 @@ async fn only_the_dead_are_blamed() {
     assert_eq!(reply.document["retryable"], false);
 }
 
+/// Where nobody can name the statement, it is to blame all the same, and not the requester's own principal.
+#[tokio::test]
+async fn the_dead_may_have_no_id() {
+    for sid in [json!(null), json!("not an id")] {
+        let statement = stored("x", json!({ "Sid": sid, "Principal": { "AWS": "AROADBQP57FF2AEXAMPLE" } }));
+        let scene = holding(&[(ORDERS, std::slice::from_ref(&statement))]).await;
+        let dry = scene.ask(Door::Direct, &super::with(grant(json!({})), json!({ "dryRun": true }))).await;
+        scene.plane.inject(refused(1).on(Operation::AddPermission));
+        let real = scene.ask(Door::Direct, &grant(json!({}))).await;
+        assert_eq!([dry.code(), real.code()], ["dead_principal"; 2], "{statement}");
+        assert!(real.document.get("blamed").is_none(), "{statement}");
+    }
+}
+
 /// What IAM does not know yet is asked for again; what cannot be new is not.
 #[tokio::test]
 async fn a_principal_may_be_new_or_wrong() {

@@ -89,6 +89,33 @@ async fn a_sweep_leaves_alone_what_only_looks_like_a_timed_grant() {
     assert_eq!(scene.ask(Door::Schedule, &sweep(json!(["function:orders"]))).await.outcome(), "revoked");
 }
 
+/// It goes by the ids, whatever stands under them: a timed grant that somebody rewrote ends like any other, and a read says so.
+#[tokio::test]
+async fn a_timed_grant_that_was_rewritten_ends_too() {
+    let timed = Scene::new().await.ask(Door::Direct, &timed(json!({}))).await;
+    let sid = string(&timed.document, "statementId");
+    let rewritten = [
+        json!({ "Action": ["lambda:InvokeFunction", "lambda:GetFunction"] }),
+        json!({ "Principal": { "AWS": ["arn:aws:iam::210987654321:root", "arn:aws:iam::999999999999:root"] } }),
+        json!({ "Effect": "Deny" }),
+    ];
+    for changes in rewritten {
+        let statement = [stored(sid, changes.clone()), stored("for-ever", json!({}))];
+        let mut scene = holding(&[(ORDERS, &statement)]).await;
+        scene.now = at(SIX);
+        let look = json!({ "operation": "GetPolicy", "parameters": { "FunctionName": "orders" } });
+        let read = scene.ask(Door::Direct, &look).await;
+        let entry = &read.document["statements"][0];
+        assert_eq!((&entry["overdue"], &entry["byBroker"]), (&json!(true), &json!("likely")), "{changes}");
+        assert_eq!(
+            scene.ask(Door::Schedule, &sweep(json!(["function:orders"]))).await.outcome(),
+            "revoked",
+            "{changes}"
+        );
+        assert_eq!(sids(&scene, ORDERS), ["for-ever"], "{changes}");
+    }
+}
+
 /// What one target fails with does not keep the others from their turn, and makes the sweep come again.
 #[tokio::test]
 async fn a_sweep_that_fails_somewhere_comes_again() {
