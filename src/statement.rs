@@ -19,7 +19,7 @@ use crate::arn::AccountId;
 use crate::grant::Fingerprint;
 use crate::principal::Form;
 use crate::resource::Own;
-pub(crate) use document::{Found, Standing, all, dead_principals, find};
+pub(crate) use document::{Found, Standing, all, bytes_without, dead_principals, find};
 use values::Values;
 
 /// The condition key under which a secret travels.

@@ -66,6 +66,11 @@ impl Fill {
         Self { advice: self.advice, ..Self::new(Some(before), after) }
     }
 
+    /// The policy after a removal that leaves so many bytes.
+    pub(super) fn leaving(self, bytes: usize) -> Self {
+        Self { advice: self.advice, ..Self::new(Some(self.bytes), bytes) }
+    }
+
     /// What was seen, without the statement that was to come.
     pub(super) fn before(self) -> Self {
         match self.bytes_before {
@@ -134,9 +139,11 @@ impl Fill {
 /// What would save the most comes first.
 fn advice(statements: &[Statement]) -> Vec<Advice> {
     let mut all = duplicates(statements);
-    all.extend(organizations(statements));
-    all.extend(patterns(statements));
-    all.extend(routes(statements));
+    // What ends makes room by itself, and what would stand in its place might not end.
+    let lasting: Vec<Statement> = statements.iter().filter(|it| expiry::said_by(it.sid()).is_none()).cloned().collect();
+    all.extend(organizations(&lasting));
+    all.extend(patterns(&lasting));
+    all.extend(routes(&lasting));
     all.retain(|one| one.saves_bytes > 0);
     all.sort_by_key(|one| std::cmp::Reverse(one.saves_bytes));
     all.truncate(MOST_LISTED);
@@ -275,12 +282,19 @@ const SEPARATORS: [char; 5] = ['/', ':', '-', '_', '.'];
 
 /// What the ARNs of one family have in common, and no pattern reaches beyond: partition, service, region, account, the
 /// resource's type, and its name up to the end of the first whole word of two characters or more. An ARN without
-/// such a word is of no family: a pattern for it would let in everything of its type.
+/// such a word is of no family: a pattern for it would let in everything of its type. Nor do the region and the type make
+/// a word where a name begins with them, as that of every user pool and every rule of AWS Config does.
 fn family(arn: &str) -> Option<&str> {
     let resource = arn.match_indices(':').nth(4).map(|(at, _)| at + 1)?;
     let of_resource = arn.get(resource..)?;
     // `rule/` of `rule/nightly-a`: what stands before the first of these is a type wherever there is one.
     let mut end = resource + of_resource.find(['/', ':']).map_or(0, |at| at + 1);
+    let region = arn.split(':').nth(3)?;
+    let kind = arn.get(resource..end)?.trim_end_matches(['/', ':']);
+    for said in [region, kind].into_iter().filter(|said| !said.is_empty()) {
+        let behind = arn.get(end..)?.strip_prefix(said).filter(|behind| behind.starts_with(SEPARATORS));
+        end += behind.map_or(0, |_| said.len() + 1);
+    }
     for word in arn.get(end..)?.split_inclusive(SEPARATORS) {
         end += word.len();
         let letters = word.strip_suffix(SEPARATORS)?;

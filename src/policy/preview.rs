@@ -9,7 +9,7 @@ use crate::error::Code;
 use crate::grant::RevisionId;
 use crate::outcome::Outcome;
 use crate::revoke::Revoke;
-use crate::statement::{Found, Statement, dead_principals, find};
+use crate::statement::{Found, Statement, bytes_without, dead_principals, find};
 
 /// What a grant would meet. What AWS shows of a policy decides, and where it shows none, that the target is there: of a
 /// function AWS tells nobody but who changes it whether it is.
@@ -70,6 +70,10 @@ pub(crate) async fn preview_revoke(client: &Client, approved: &Approved<Revoke>,
         && let Some(ending) = another_revision(approved.asked(), written.revision_id.as_deref())
     {
         written.ending = ending;
+    }
+    if let Ending::Done(Outcome::WouldRevoke) = written.ending {
+        let after = bytes_without(&document, approved.statement_id().as_str());
+        written.policy = written.policy.map(|fill| after.into_iter().fold(fill, Fill::leaving));
     }
     written
 }

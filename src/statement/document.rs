@@ -139,11 +139,22 @@ pub(crate) enum Found {
     Foreign,
 }
 
+fn has_id(raw: &RawValue, sid: &str) -> bool {
+    serde_json::from_str::<JustSid<'_>>(raw.get()).is_ok_and(|found| found.sid == sid)
+}
+
+/// How many bytes a policy document has without a statement; without its last one it is gone.
+pub(crate) fn bytes_without(policy: &str, sid: &str) -> Option<usize> {
+    let document: Document<'_> = serde_json::from_str(policy).ok()?;
+    let statements = document.statements()?;
+    let gone = statements.iter().find(|raw| has_id(raw, sid)).map(|raw| raw.get().len() + 1)?;
+    if statements.len() == 1 { Some(0) } else { policy.len().checked_sub(gone) }
+}
+
 /// Looks for a statement id in a policy document; `None` if the document cannot be read.
 pub(crate) fn find(policy: &str, sid: &str) -> Option<Found> {
     let document: Document<'_> = serde_json::from_str(policy).ok()?;
-    let of_sid = |raw: &&&RawValue| serde_json::from_str::<JustSid<'_>>(raw.get()).is_ok_and(|found| found.sid == sid);
-    Some(match document.statements()?.iter().find(of_sid) {
+    Some(match document.statements()?.iter().find(|raw| has_id(raw, sid)) {
         None => Found::Absent,
         Some(raw) => Statement::parse(raw.get()).map_or(Found::Foreign, |it| Found::Statement(Box::new(it))),
     })

@@ -169,10 +169,20 @@ async fn a_revoke_is_told_what_it_would_take_away() {
         assert!(scene.calls().iter().all(|call| *call == "read") && scene.statements(ORDERS).len() == 1);
         if ending == "would_revoke" {
             assert_eq!(reply.document["statement"], there);
-            assert_eq!(reply.document["policy"]["bytes"], scene.plane.policy(ORDERS).unwrap().len());
+            let policy = &reply.document["policy"];
+            let before = scene.plane.policy(ORDERS).unwrap().len();
+            assert_eq!((&policy["bytesBefore"], &policy["bytes"]), (&json!(before), &json!(0)), "its last statement");
         }
         let real = scene.ask(Door::Direct, &with(request, json!({ "dryRun": null }))).await;
         assert_eq!(word(&real.document), ending.replace("would_revoke", "revoked"));
+    }
+    // To the byte, whichever of several it is.
+    for sid in ["first", "partner", "last"] {
+        let three = ["first", "partner", "last"].map(|sid| stored(sid, json!({})));
+        let scene = holding(&[(ORDERS, &three)]).await;
+        let told = scene.ask(Door::Direct, &dry(json!({ "StatementId": sid }), json!({}))).await;
+        scene.ask(Door::Direct, &revoke(json!({ "StatementId": sid }))).await;
+        assert_eq!(told.document["policy"]["bytes"], scene.plane.policy(ORDERS).unwrap().len(), "{sid}");
     }
     let foreign = stored("partner", json!({ "NotAction": "lambda:GetFunction" }));
     for (more, ending) in [(json!({}), "would_revoke"), (fingerprint(&own), "statement_conflict")] {

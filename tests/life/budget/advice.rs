@@ -114,11 +114,23 @@ async fn advice_that_is_followed_saves_what_it_says() {
     follow(&scene, &told[0], None).await;
 }
 
+/// What ends is no reason for a grant that does not.
+#[tokio::test]
+async fn timed_grants_are_no_part_of_what_could_stand_for_several() {
+    let root = |account: &str| json!({ "Principal": { "AWS": format!("arn:aws:iam::{account}:root") } });
+    let timed = "b-until-20270131T180000Z-1a2b3c4d";
+    for (second, told) in [("b", 1), (timed, 0)] {
+        let statements = [stored("a", root("210987654321")), stored(second, root("999999999999"))];
+        let scene = holding(&[(ORDERS, &statements)]).await;
+        assert_eq!(advice(&scene).await.len(), told, "{second}");
+    }
+}
+
 /// A pattern holds at least one whole word of the name, after the type where there is one: else it would let in all.
 #[tokio::test]
 async fn no_pattern_is_as_wide_as_a_type() {
     let of = |resource: &str| format!("arn:aws:events:us-east-1:210987654321:{resource}");
-    let cases: [(&[&str], &[&str]); 9] = [
+    let cases: [(&[&str], &[&str]); 12] = [
         (&["rule/nightly-a", "rule/nightly-b"], &["rule/nightly-*"]),
         (&["rule/nightly", "rule/hourly"], &[]),
         (&["rule/nightly-a", "rule/hourly-a"], &[]),
@@ -128,6 +140,10 @@ async fn no_pattern_is_as_wide_as_a_type() {
         (&["a-ab-1", "a-ab-2", "a-cd-1"], &["a-ab-*"]),
         (&["api1/*/GET/a", "api1/*/GET/b", "api1/*/POST/a"], &["api1/*/GET/*"]),
         (&["rule/a.b.c.d-1", "rule/a.b.c.d-2"], &[]),
+        // Every name of these types begins so.
+        (&["userpool/us-east-1_aB1", "userpool/us-east-1_aB2"], &[]),
+        (&["config-rule/config-rule-ab1", "config-rule/config-rule-ab2"], &[]),
+        (&["config-rule/config-rule-ab-1", "config-rule/config-rule-ab-2"], &["config-rule/config-rule-ab-*"]),
     ];
     for (resources, patterns) in cases {
         let statements: Vec<Value> = resources
