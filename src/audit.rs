@@ -302,11 +302,12 @@ impl Audit {
         case: &Case<'_>,
         admitted: &Admitted,
         written: Written,
-        parts: Vec<Part>,
+        (parts, policy): (Vec<Part>, Option<Fill>),
         on_at: Option<Moment>,
     ) -> Result<Recorded, Unrecorded> {
         let Recorded { verdict } = self.looked(case, admitted, written, on_at)?;
-        Ok(Recorded { verdict: Verdict { parts, ..verdict } })
+        // On record each grant has it already.
+        Ok(Recorded { verdict: Verdict { parts, policy, ..verdict } })
     }
 
     fn conclude<A: Asked>(

@@ -64,7 +64,7 @@ impl Broker {
             Err(denied) => return self.audit.read_denied(case, *denied, own),
         };
         let Given::Layer { name, version } = admitted.read().given() else {
-            return self.audit.carried(case, &admitted, Written::none(Code::Internal), Vec::new(), None);
+            return self.audit.carried(case, &admitted, Written::none(Code::Internal), (Vec::new(), None), None);
         };
         let mut carry = Carry {
             broker: self,
@@ -78,6 +78,7 @@ impl Broker {
             whole: Whole::default(),
             is_cut_short: false,
             parts: Vec::new(),
+            fill: None,
             calls: Vec::new(),
         };
         match carry.look(*version).await {
@@ -86,7 +87,7 @@ impl Broker {
         }
         let on_at = carry.send_rest(*version, admitted.read().reason()).await;
         let written = Written { calls: carry.calls, ..Written::ended(carry.whole.ending()) };
-        self.audit.carried(case, &admitted, written, carry.parts, on_at)
+        self.audit.carried(case, &admitted, written, (carry.parts, carry.fill), on_at)
     }
 }
 
@@ -116,6 +117,8 @@ struct Carry<'a> {
     /// Whether the time ended before everything was given.
     is_cut_short: bool,
     parts: Vec<Part>,
+    /// How full the new version's policy is, where that is looked at.
+    fill: Option<Fill>,
     calls: Vec<String>,
 }
 
@@ -169,6 +172,9 @@ impl Carry<'_> {
     async fn give(&mut self, before: &Before, to: &Version, above: bool) -> Result<(), Unrecorded> {
         let text = to.policy.as_deref().unwrap_or_default();
         let mut fill = Fill::of(Some(text).filter(|text| !text.is_empty()));
+        if !above && to.policy.is_some() && (self.dry_run || self.broker.reads_first) {
+            self.fill = Some(fill.clone());
+        }
         for standing in &before.standing {
             let approved = match self.decide(before, standing, to.number) {
                 Decided::Approved(approved) => *approved,
@@ -207,6 +213,9 @@ impl Carry<'_> {
                 break;
             };
             self.whole.note(&recorded, above);
+            if let (Some(first), Some(now)) = (&self.fill, recorded.policy().filter(|_| !above)) {
+                self.fill = Some(now.clone().since(Some(first)));
+            }
             self.parts.push(if above { recorded.part().on(&self.arn(to.number)) } else { recorded.part() });
             // Neither is there for the other grants.
             if recorded.code() == Some(Code::TargetNotFound) {

@@ -249,7 +249,16 @@ async fn each_grant_tells_the_room_that_is_left() {
     let parties = ["one", "two"].map(|id| (id, json!({ "Principal": PARTNER })));
     let mut scene = granted(&parties).await;
     scene.broker.reads_first = true;
-    assert_eq!(scene.invoke(&published(&json!({}))).await.outcome(), "granted");
+    let dry = json!({ "operation": "CarryLayerForward", "dryRun": true, "parameters": { "LayerName": "common", "VersionNumber": 3 } });
+    let foretold = scene.ask(Door::Direct, &dry).await.document["policy"].clone();
+    scene.records();
+    scene.plane.clear_calls();
+    let reply = scene.invoke(&published(&json!({}))).await;
+    assert_eq!((reply.outcome(), &reply.document["policy"]), ("granted", &foretold));
+    assert_eq!(
+        (&foretold["bytesBefore"], &foretold["bytes"]),
+        (&json!(0), &json!(scene.plane.policy(&layer(3)).unwrap().len()))
+    );
     assert_eq!(scene.calls(), ["read", "read", "read", "add", "add"], "no more is read for it");
     let records = scene.records();
     let sizes: Vec<_> = records.iter().filter_map(|it| it.get("policyBytes").and_then(Value::as_u64)).collect();
