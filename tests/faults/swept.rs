@@ -57,8 +57,8 @@ impl Event {
         }
         let failed = |one: &Written| one.line["record"] == "outcome" && !is_success(word(&one.line));
         let Some(to) = swept_to(written) else {
-            // Nothing goes on: what it left undone was refused for good.
-            let (sweep, parts) = written.split_last().unwrap();
+            // Nothing goes on: what it left undone was refused for good. Of a sweep that could not be put on record nothing is said.
+            let Some((sweep, parts)) = written.split_last() else { return };
             let excused = missed_something(&sweep.line) || parts.iter().any(failed);
             assert!(ended != "sweep_incomplete" || excused, "nothing has failed: {written:?}");
             return;
