@@ -101,7 +101,7 @@ async fn each_statement_is_told_with_its_parties_its_rule_and_its_findings() {
         (
             stored(json!({ "Effect": "Deny", "Principal": "*" })),
             &["everyone"],
-            Err(&["invalid_operation"]),
+            Err(&["foreign_statement"]),
             &["form", "deny"],
         ),
     ];
