@@ -85,7 +85,8 @@ pub(crate) async fn policy() -> Result<Series, Failure> {
 pub(crate) async fn request() -> Result<Vec<Series>, Failure> {
     let broker = broker(&document::accounts(1), Lambda::default())?;
     let mut all = Vec::new();
-    let within = ("bytes of a dry run: read and decided, and the policy looked at", [1_000, 8_000, 64_000], "would_grant");
+    let within =
+        ("bytes of a dry run: read and decided, and the policy looked at", [1_000, 8_000, 64_000], "would_grant");
     let beyond = ("bytes of a request: refused as too large", [100_000, 1_000_000, 6_000_000], "too_large");
     for (what, sizes, wanted) in [within, beyond] {
         let mut points = Vec::new();
