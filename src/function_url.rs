@@ -233,7 +233,7 @@ impl Broker {
         let ours = undo.each_ref().map(Option::is_some);
         match self.take_back(case, undo, Some(&[named(url, &first), named_invoke]), budget).await? {
             Back::Left => self.audit.refused(case, vec![Fault::new("", Code::HalfGranted, HALF)]),
-            Back::Both(kept) => self.whole(case, invoke, [Some(first), second], *kept),
+            Back::Both(kept) => self.whole(case, both, [Some(first), second], *kept),
             Back::Gone => {
                 let other = other.map(|written| self.audit.not_made(case, invoke, written)).transpose()?;
                 self.fallen(case, first, second.or(other), ours)
@@ -241,25 +241,23 @@ impl Broker {
         }
     }
 
-    /// Both stand, though one of them could not be given: that is recorded too, and then told.
+    /// Both stand, though one of them could not be given: that is recorded of each whose last record says otherwise, and
+    /// then told.
     fn whole(
         &self,
         case: &Case<'_>,
-        invoke: &Approved,
+        [url, invoke]: &[Approved; 2],
         [first, second]: [Option<Recorded>; 2],
         kept: Recorded,
     ) -> Answered {
-        let made = |recorded: &Recorded| recorded.code().is_none();
         let is_second = kept.verdict().statement_id.as_deref() == Some(invoke.statement_id().as_str());
-        let (first, second) = match (first.filter(made), second.filter(made)) {
-            (Some(first), _) if is_second => (first, kept),
-            (first, Some(second)) => (first.unwrap_or(kept), second),
-            (first, None) => {
-                let second = self.audit.not_made(case, invoke, Written::standing_as(invoke))?;
-                (first.unwrap_or(kept), second)
-            }
+        let (kept_first, kept_second) = if is_second { (None, Some(kept)) } else { (Some(kept), None) };
+        let told = |made: Option<Recorded>, kept: Option<Recorded>, approved| {
+            let made = made.filter(|recorded| recorded.code().is_none()).or(kept);
+            made.map_or_else(|| self.audit.not_made(case, approved, Written::standing_as(approved)), Ok)
         };
-        Ok(first.and(second))
+        let first = told(first, kept_first, url)?;
+        Ok(first.and(told(second, kept_second, invoke)?))
     }
 
     /// The ending of a request of which nothing is left; what stands without it is told beside what failed.

@@ -112,6 +112,30 @@ async fn a_statement_that_was_found_and_went_is_written_again() {
     }
 }
 
+/// Nobody can see whether the first still stands beside the second, nor what its second write comes to, until the second
+/// is to be taken back: then both stand. The reply tells of each, and the last record of each says so.
+#[tokio::test]
+async fn what_nobody_saw_together_until_it_was_to_be_taken_back_is_told_of_both() {
+    for door in DOORS.into_iter().filter(|door| *door != Door::Sqs) {
+        let scene = Scene::new().await;
+        let reads =
+            |kind: FaultKind, times| _ = scene.plane.inject(Fault::new(kind).on(Operation::GetPolicy).times(times));
+        fault(&scene.plane, Operation::AddPermission, FaultKind::ResetAfterCommit);
+        reads(FaultKind::Delay(Duration::ZERO), 2);
+        reads(FaultKind::EmptyBody, 3);
+        let reply = scene.ask(door, &request()).await;
+        assert_eq!(reply.outcome(), "granted", "{}", reply.document);
+        let grants = reply.document["grants"].as_array().unwrap();
+        let told: Vec<&str> = grants.iter().map(|grant| grant["statementId"].as_str().unwrap()).collect();
+        assert_eq!(told, ["url", "url-invoke"], "{}", reply.document);
+        assert_eq!(ids(&scene), told);
+        let words = words(&scene);
+        assert_eq!(words[1..4], ["granted url", "intent url-invoke", "granted url-invoke"], "{words:?}");
+        assert_eq!(words[4..6], ["intent url", "outcome_unknown url"], "{words:?}");
+        assert_eq!(words[6..], ["intent url-invoke back", "already_granted url-invoke back", "already_granted url"]);
+    }
+}
+
 /// Whoever finds one of the two pays one read more; who writes both, or finds both, does not.
 #[tokio::test]
 async fn only_what_was_found_costs_a_read_more() {
