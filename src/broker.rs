@@ -200,7 +200,8 @@ impl Broker {
         };
         if approved.asked().is_dry_run() {
             let rules = case.allowlist.not_allowing(approved.grant(), received.requester(), own);
-            let written = boxed(|| policy::preview(&self.client, &approved, budget, self.reads_first)).await;
+            let written =
+                boxed(|| policy::preview(&self.client, &approved, budget, self.reads_first, self.lists())).await;
             return Ok(self.audit.not_made(case, &approved, written)?.despite(rules));
         }
         let intent = self.audit.intent(case, approved)?;
@@ -247,7 +248,7 @@ impl Broker {
         };
         if approved.asked().is_dry_run() {
             let rules = case.allowlist.not_admitting(approved.asked().target(), received.requester(), own);
-            let written = boxed(|| policy::preview_revoke(&self.client, &approved, budget)).await;
+            let written = boxed(|| policy::preview_revoke(&self.client, &approved, budget, self.lists())).await;
             return Ok(self.audit.not_made(case, &approved, written)?.despite(rules));
         }
         let intent = self.audit.intent(case, approved)?;
@@ -285,6 +286,11 @@ impl Broker {
             written = Written { ending: Ending::Not(Code::Unavailable), policy: None, ..written };
         }
         self.audit.read(case, &admitted, written, statements)
+    }
+
+    /// Whether the role may list functions, aliases and versions: where grants may end, for the sweep.
+    pub(crate) fn lists(&self) -> bool {
+        self.schedules.is_some()
     }
 
     /// The time for a change, if there is enough to begin one.

@@ -144,7 +144,7 @@ codes! {
     SweepIncomplete = "sweep_incomplete", Refused, 502, "some of a sweep could not be seen or taken away, and no repeat of it would";
     RejectedByAws = "rejected_by_aws", Refused, 400, "refused by AWS";
     PrincipalNotFound = "principal_not_found", Refused, 400, "AWS knows no such principal";
-    DeadPrincipal = "dead_principal", Refused, 409, "an older statement names a principal that is no more";
+    DeadPrincipal = "dead_principal", Refused, 409, "a standing statement names a principal that is no more";
     StatementDiffers = "statement_differs", Refused, 502, "AWS stored something else than was asked";
     PublicAccessBlocked = "public_access_blocked", Blocked, 403, "blocked by the account's public access settings";
     AccessDenied = "access_denied", Blocked, 500, "the broker's role may not do this";
@@ -156,6 +156,7 @@ codes! {
     TimedOut = "timed_out", Transient, 503, "not enough time left";
     OutcomeUnknown = "outcome_unknown", Transient, 503, "the outcome could not be confirmed";
     HalfGranted = "half_granted", Transient, 503, "one of two statements may stand, and could not be taken back";
+    PrincipalNotYetKnown = "principal_not_yet_known", Transient, 409, "AWS does not know this user or role, or not yet";
     AllowlistUnavailable = "allowlist_unavailable", Transient, 503, "no allowlist to decide by";
     NotScheduled = "not_scheduled", Transient, 503, "the end of the grant could not be scheduled";
     NotDue = "not_due", Transient, 425, "the end of the grant has not come";

@@ -37,7 +37,7 @@ impl Broker {
             return self.audit.not_made(case, &approved, Written::none(Code::TimedOut));
         };
         if approved.asked().is_dry_run() {
-            let written = boxed(|| policy::preview_revoke(&self.client, &approved, budget)).await;
+            let written = boxed(|| policy::preview_revoke(&self.client, &approved, budget, self.lists())).await;
             return self.audit.not_made(case, &approved, written);
         }
         self.take_away(case, approved, budget).await

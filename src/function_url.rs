@@ -92,7 +92,7 @@ impl Broker {
 
     async fn preview_both(&self, case: &Case<'_>, both: [Approved; 2], budget: Budget) -> Answered {
         let [url, invoke] = both;
-        match boxed(|| policy::preview_both(&self.client, [&url, &invoke], budget)).await {
+        match boxed(|| policy::preview_both(&self.client, [&url, &invoke], budget, self.lists())).await {
             Err(Refused { written, .. }) => self.audit.not_made(case, &url, written),
             Ok([first, second]) => {
                 let first = self.audit.not_made(case, &url, first)?;

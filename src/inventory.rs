@@ -100,13 +100,15 @@ fn entry<'a>(
     let id = standing.id();
     let until = id.and_then(|id| expiry::of_id(id.as_str(), target.1, own).map(|(_, at)| at));
     let (expires_at, overdue) = (until.map(Moment::to_rfc_3339), until.is_some_and(|at| at <= now));
+    let dead =
+        standing.names_the_dead().then(|| Fault::new("/parameters/Principal", Code::DeadPrincipal, DEAD)).into_iter();
     let Standing::Statement(stored) = standing else {
         return Entry {
             statement: standing.shown(own),
             fingerprint: None,
             parties: Parties::default(),
             rule: None,
-            errors: vec![Reason::of(Fault::new("", Code::ForeignStatement, FOREIGN))],
+            errors: dead.chain([Fault::new("", Code::ForeignStatement, FOREIGN)]).map(Reason::of).collect(),
             expires_at,
             overdue,
             by_broker: ByBroker::of(until.is_some()),
@@ -117,6 +119,8 @@ fn entry<'a>(
         None => grant,
     });
     let (rule, faults) = match &grant {
+        // That it is nobody's says more than that no grant can name it.
+        Err(_) if stored.names_the_dead() => (None, dead.collect()),
         Err(faults) => (None, faults.clone()),
         Ok(grant) => match allowlist.would_allow(grant, own) {
             Ok(rule) => (Some(rule), Vec::new()),
@@ -146,6 +150,8 @@ fn derives(sid: &str, own: &Own) -> impl FnOnce(Grant) -> bool {
 }
 
 const FOREIGN: &str = "this statement has a form that no grant makes";
+const DEAD: &str =
+    "the user or role that this statement names was deleted, and no grant can be added beside it: revoke it";
 
 impl Reason {
     fn of(fault: Fault) -> Self {

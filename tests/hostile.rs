@@ -274,6 +274,7 @@ fn every_code_that_input_can_lead_to_is_among_the_files() {
         Code::PolicyFull,
         Code::RejectedByAws,
         Code::PrincipalNotFound,
+        Code::PrincipalNotYetKnown,
         Code::DeadPrincipal,
         Code::StatementDiffers,
         Code::PublicAccessBlocked,

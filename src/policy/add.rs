@@ -269,7 +269,8 @@ impl Attempt<'_> {
             }
         }
         match self.intent.approved().grant().principal().form() {
-            Form::Identity(_) => Step::Again(Code::PrincipalNotFound, self.budget.propagation()),
+            // No invocation is long enough for every new role, so what knows it by then is its next delivery.
+            Form::Identity(_) => Step::Again(Code::PrincipalNotYetKnown, self.budget.propagation()),
             _ => Step::End(Ending::Not(Code::PrincipalNotFound)),
         }
     }

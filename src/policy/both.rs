@@ -4,6 +4,7 @@ use aws_sdk_lambda::Client;
 
 use super::{Budget, Ending, Fill, Seen, Written, read};
 use crate::allowlist::Approved;
+use crate::asked::Asked;
 use crate::audit::Recorded;
 use crate::error::Code;
 use crate::grant::Fingerprint;
@@ -121,7 +122,7 @@ fn stands(ending: Option<&Ending>) -> bool {
 /// What stands is known before anything is written, so that a conflict of the second leaves the first
 /// unwritten, and nothing is taken back that was there before.
 pub(crate) async fn meet_both(client: &Client, both: [&Approved; 2], budget: Budget) -> Result<[Met; 2], Refused> {
-    let (_, [mut first, mut second]) = seen(client, both, budget).await?;
+    let (_, [mut first, mut second]) = seen(client, both, budget, false).await?;
     if let Some(code) = first.refused() {
         let other = second.standing().map(Box::new);
         return Err(Refused { second: false, other, written: first.written.without_it(code) });
@@ -144,8 +145,9 @@ pub(crate) async fn preview_both(
     client: &Client,
     both: [&Approved; 2],
     budget: Budget,
+    lists: bool,
 ) -> Result<[Written; 2], Refused> {
-    let (document, [first, second]) = seen(client, both, budget).await?;
+    let (document, [first, second]) = seen(client, both, budget, lists).await?;
     let document = document.as_deref();
     let bytes_with = second.bytes_with;
     let [one, other] = both;
@@ -161,9 +163,14 @@ async fn seen(
     client: &Client,
     [first, second]: [&Approved; 2],
     budget: Budget,
+    lists: bool,
 ) -> Result<(Option<String>, [Met; 2]), Refused> {
-    let Seen { written, document, .. } = read(client, first.grant().given(), budget).await;
+    let mut seen = read(client, first.grant().given(), budget).await;
+    let target = first.grant().target();
+    let missing = lists && seen.is_missing(client, target, budget).await;
+    let Seen { written, document, .. } = seen;
     let written = match written.ending() {
+        Err(Code::TargetNotFound) if missing => return Err(Refused { second: false, other: None, written }),
         Ok(_) => written,
         // AWS shows no policy of a function that has none, nor of one that is not there.
         Err(Code::TargetNotFound) => Written { aws_code: None, ..written },

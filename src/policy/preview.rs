@@ -2,21 +2,29 @@
 
 use aws_sdk_lambda::Client;
 
+use super::call::Failure;
 use super::{Budget, Ending, Fill, Met, Seen, Written, read};
 use crate::allowlist::Approved;
 use crate::asked::{Asked, Given};
 use crate::error::Code;
 use crate::grant::RevisionId;
 use crate::outcome::Outcome;
+use crate::resource::{Qualifier, Target};
 use crate::revoke::Revoke;
 use crate::statement::{Found, Statement, bytes_without, dead_principals, find};
+use crate::sweep::{List, Page};
 
-/// What a grant would meet. What AWS shows of a policy decides, and where it shows none, that the target is there: of a
-/// function AWS tells nobody but who changes it whether it is.
-pub(crate) async fn preview(client: &Client, approved: &Approved, budget: Budget, reads_first: bool) -> Written {
+/// What a grant would meet. What AWS shows of a policy decides, and where it shows none, whether the target is there.
+pub(crate) async fn preview(
+    client: &Client,
+    approved: &Approved,
+    budget: Budget,
+    reads_first: bool,
+    lists: bool,
+) -> Written {
     let given = approved.grant().given();
-    let seen = read(client, given, budget).await;
-    if !seen.tells_what_stands(given) {
+    let mut seen = read(client, given, budget).await;
+    if !seen.tells_what_stands(given) || (lists && seen.is_missing(client, approved.grant().target(), budget).await) {
         return seen.written;
     }
     let Seen { written, document, .. } = seen;
@@ -42,10 +50,15 @@ pub(crate) fn met(approved: &Approved, before: Fill, document: &str) -> Met {
 }
 
 /// What a revoke would meet.
-pub(crate) async fn preview_revoke(client: &Client, approved: &Approved<Revoke>, budget: Budget) -> Written {
+pub(crate) async fn preview_revoke(
+    client: &Client,
+    approved: &Approved<Revoke>,
+    budget: Budget,
+    lists: bool,
+) -> Written {
     let given = approved.asked().given();
-    let seen = read(client, given, budget).await;
-    if !seen.tells_what_stands(given) {
+    let mut seen = read(client, given, budget).await;
+    if !seen.tells_what_stands(given) || (lists && seen.is_missing(client, approved.asked().target(), budget).await) {
         return seen.written;
     }
     let Seen { mut written, document, .. } = seen;
@@ -84,6 +97,29 @@ impl Seen {
     fn tells_what_stands(&self, given: &Given) -> bool {
         let none = matches!(self.written.ending(), Err(Code::TargetNotFound));
         self.document.is_some() || (none && (self.no_policy || matches!(given, Given::Function { .. })))
+    }
+
+    /// Whether a function, version or alias without a policy is not there: AWS's lists tell, where the role may have them.
+    /// Of more names than the first page has it is taken to be there.
+    pub(super) async fn is_missing(&mut self, client: &Client, target: &Target, budget: Budget) -> bool {
+        let (Err(Code::TargetNotFound), Target::Function(function)) = (self.written.ending(), target) else {
+            return false;
+        };
+        let Some(time) = budget.of_call() else { return false };
+        let qualifier = function.qualifier().map(Qualifier::as_str);
+        let is_version = qualifier.is_some_and(|qualifier| qualifier.bytes().all(|byte| byte.is_ascii_digit()));
+        let name = function.name();
+        let list = if is_version { List::VersionsOf(name) } else { List::AliasesOf(name) };
+        let answer = list.page(client, None, time).await;
+        self.written.calls.push(format!("list:{}", answer.seen));
+        match answer.result {
+            Err(Failure::Final(Code::TargetNotFound)) => !answer.cut_short,
+            Ok(Page { names: Some(names), next }) => {
+                let whole = next.is_none_or(|next| next.is_empty());
+                whole && qualifier.is_some_and(|qualifier| !names.iter().any(|name| name == qualifier))
+            }
+            _ => false,
+        }
     }
 }
 

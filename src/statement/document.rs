@@ -99,7 +99,7 @@ impl Standing {
         }
     }
 
-    fn names_the_dead(&self) -> bool {
+    pub(crate) fn names_the_dead(&self) -> bool {
         match self {
             Self::Statement(statement) => statement.names_the_dead(),
             Self::Foreign(raw) => serde_json::from_str(raw.get()).is_ok_and(|party: Party| party.names_the_dead()),

@@ -13,7 +13,7 @@ use crate::error::Code;
 use crate::policy::{Answer, Failure, MOST_ATTEMPTS, answer};
 
 /// What AWS lists.
-enum List<'a> {
+pub(crate) enum List<'a> {
     Functions,
     Layers,
     AliasesOf(&'a str),
@@ -22,7 +22,7 @@ enum List<'a> {
 }
 
 /// On the heap: what waits for one page is no part of what waits for another.
-type PageToCome<'a> = Pin<Box<dyn Future<Output = Answer<Page>> + Send + 'a>>;
+pub(crate) type PageToCome<'a> = Pin<Box<dyn Future<Output = Answer<Page>> + Send + 'a>>;
 
 /// Why a list has an end before its own.
 enum Stop {
@@ -31,10 +31,10 @@ enum Stop {
 }
 
 /// One answer of a list.
-struct Page {
+pub(crate) struct Page {
     /// None if it has no list, or an entry of it no name.
-    names: Option<Vec<String>>,
-    next: Option<String>,
+    pub(crate) names: Option<Vec<String>>,
+    pub(crate) next: Option<String>,
 }
 
 impl List<'_> {
@@ -54,7 +54,7 @@ impl List<'_> {
     }
 
     /// Asks for a page.
-    fn page<'a>(&self, client: &'a Client, marker: Option<String>, time: Duration) -> PageToCome<'a> {
+    pub(crate) fn page<'a>(&self, client: &'a Client, marker: Option<String>, time: Duration) -> PageToCome<'a> {
         match *self {
             Self::Functions => {
                 let send = client.list_functions().set_marker(marker).send();

@@ -74,7 +74,23 @@ async fn every_grant_is_told_and_none_is_made() {
 #[tokio::test]
 async fn nothing_to_give_and_nothing_there_are_told_apart() {
     let scene = granted(&[("partner", json!({ "Principal": PARTNER }))]).await;
-    assert_eq!(scene.ask(Door::Direct, &asked(4, json!({}))).await.code(), "target_not_found");
+    // What would be carried to a version that is not there yet, and that it is not.
+    for door in [Door::Direct, Door::ApiGateway] {
+        let missing = scene.ask(door, &asked(4, json!({}))).await;
+        assert_eq!(missing.code(), "target_not_found");
+        assert_eq!(missing.document.get("grants"), None, "version 3 grants nothing");
+        let scene = of_each_kind().await;
+        let missing = scene.ask(door, &asked(4, json!({}))).await;
+        let would = |id| (id, "would_grant", None);
+        assert_eq!(
+            (missing.code(), told(&missing.document)),
+            ("target_not_found", vec![would("there"), would("taken")])
+        );
+        assert_eq!(missing.document["grants"][0]["statement"]["Resource"], layer(4));
+        let real = scene.ask(door, &asked(4, json!({ "dryRun": null }))).await;
+        assert_eq!(real.code(), "target_not_found");
+        assert!(scene.statements(&layer(4)).is_empty());
+    }
     assert_eq!(scene.ask(Door::Direct, &asked(2, json!({}))).await.outcome(), "already_granted", "of version 1");
     assert_eq!(scene.ask(Door::Direct, &asked(3, json!({ "dryRun": false }))).await.outcome(), "granted");
     let again = scene.ask(Door::Direct, &asked(3, json!({}))).await;

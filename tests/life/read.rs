@@ -85,8 +85,15 @@ async fn each_statement_is_told_with_its_parties_and_its_rule() {
             Ok("partner"),
         ),
         // A principal that is no more, and forms that no grant makes.
+        (stored("s", json!({ "Principal": { "AWS": "AROADBQP57FF2AEXAMPLE" } })), json!({}), Err(&["dead_principal"])),
         (
-            stored("s", json!({ "Principal": { "AWS": "AROADBQP57FF2AEXAMPLE" } })),
+            stored("s", json!({ "Sid": null, "Principal": { "AWS": "AROADBQP57FF2AEXAMPLE" } })),
+            json!({}),
+            Err(&["dead_principal", "foreign_statement"]),
+        ),
+        // Nobody deleted it, and no grant can name it.
+        (
+            stored("s", json!({ "Principal": { "AWS": "AKIAIOSFODNN7EXAMPLE" } })),
             json!({}),
             Err(&["invalid_principal"]),
         ),

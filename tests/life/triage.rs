@@ -104,7 +104,7 @@ async fn a_principal_may_be_new_or_wrong() {
         (by_arn("partner", ROLE), 1, vec![a, r, a], "granted"),
         (by_arn("partner", ROLE), 2, vec![a, r, a, r, a], "granted"),
         (by_arn("partner", "arn:aws:iam::210987654321:user/x"), 2, vec![a, r, a, r, a], "granted"),
-        (by_arn("partner", ROLE), 9, vec![a, r, a, r, a, r], "principal_not_found"),
+        (by_arn("partner", ROLE), 9, vec![a, r, a, r, a, r], "principal_not_yet_known"),
         (account, 9, vec![a, r], "principal_not_found"),
         (service, 9, vec![a, r], "principal_not_found"),
         (layer_grant(json!({})), 9, vec![a, r], "principal_not_found"),
@@ -116,9 +116,37 @@ async fn a_principal_may_be_new_or_wrong() {
         scene.plane.inject(refused(times).on(add));
         let reply = scene.ask(Door::ApiGateway, &request).await;
         assert_eq!((super::word(&reply.document), scene.calls()), (ending, calls), "{request}");
-        assert_eq!(reply.http.unwrap().0, if ending == "granted" { 201 } else { 400 });
+        let status = [("granted", 201), ("principal_not_yet_known", 409), ("principal_not_found", 400)];
+        assert_eq!(Some(reply.http.unwrap().0), status.into_iter().find(|one| one.0 == ending).map(|one| one.1));
         assert_eq!(scene.plane.policies().is_empty(), ending != "granted");
         assert_eq!(scene.records()[1]["awsCode"].is_string(), ending != "granted");
+    }
+}
+
+/// A role may be new for longer than an invocation lasts: every door has it asked for again, and then it is granted.
+#[tokio::test]
+async fn a_role_that_stays_new_comes_again() {
+    for door in DOORS {
+        let scene = Scene::new().await;
+        let request = by_arn("partner", ROLE);
+        scene.plane.inject(refused(3).on(Operation::AddPermission));
+        let reply = scene.ask(door, &request).await;
+        assert_eq!(scene.calls().iter().filter(|call| **call == "add").count(), 3);
+        assert!(door == Door::ApiGateway || reply.comes_again(), "{}", door.as_str());
+        if let Some((status, headers)) = &reply.http {
+            assert_eq!((*status, headers["retry-after"].as_str()), (409, Some("5")));
+            assert_eq!(reply.document["retryable"], true);
+        }
+        assert_eq!(scene.records().pop().unwrap()["code"], "principal_not_yet_known");
+        scene.ask(door, &request).await;
+        assert_eq!(scene.records().pop().unwrap()["outcome"], "granted", "{}", door.as_str());
+    }
+    // A principal that is never new ends for good.
+    for door in DOORS {
+        let scene = Scene::new().await;
+        scene.plane.inject(refused(1).on(Operation::AddPermission));
+        assert!(!scene.ask(door, &grant(json!({}))).await.comes_again());
+        assert_eq!(scene.records().pop().unwrap()["code"], "principal_not_found");
     }
 }
 

@@ -93,9 +93,11 @@ async fn every_answer_ends_as_the_table_says() {
         let row = rows.iter().position(|row| row[0].starts_with("another 2xx")).unwrap();
         seen(row, ended_after(kind, operation, true).await);
     }
-    for deleted in [false, true] {
+    for (principal, deleted) in
+        [("210987654321", false), ("210987654321", true), ("arn:aws:iam::210987654321:role/new", false)]
+    {
         let row = rows.iter().position(|row| row[0].contains(INVALID_PRINCIPAL)).unwrap();
-        seen(row, ended_with_invalid_principal(deleted).await);
+        seen(row, ended_with_invalid_principal(principal, deleted).await);
     }
     assert_eq!(unseen, BTreeSet::new(), "rows that no answer brought about");
 }
@@ -177,7 +179,7 @@ async fn ended_after(kind: FaultKind, operation: Operation, beside: bool) -> Str
 }
 
 /// A grant whose principal AWS calls invalid, with and without somebody in the policy who is no more.
-async fn ended_with_invalid_principal(deleted: bool) -> String {
+async fn ended_with_invalid_principal(principal: &str, deleted: bool) -> String {
     let stage = Stage::examples().await.unwrap();
     let role = "arn:aws:iam::210987654321:role/gone";
     let of = |principal: &str, sid: &str| {
@@ -191,9 +193,9 @@ async fn ended_with_invalid_principal(deleted: bool) -> String {
         stage.control_plane.delete_principal(role);
     } else {
         let fault = Fault::error(ErrorName::InvalidParameterValue, INVALID_PRINCIPAL);
-        stage.control_plane.inject(fault.on(Operation::AddPermission));
+        stage.control_plane.inject(fault.on(Operation::AddPermission).times(3));
     }
-    last_word(&stage, &of("210987654321", "partner")).await
+    last_word(&stage, &of(principal, "partner")).await
 }
 
 async fn invoke(stage: &Stage) -> String {

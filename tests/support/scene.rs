@@ -97,6 +97,7 @@ fn operations(plane: &ControlPlane) -> Vec<&'static str> {
         Some(Operation::CreateSchedule) => "schedule",
         Some(Operation::GetSchedule) => "schedule-read",
         Some(Operation::DeleteSchedule) => "schedule-delete",
+        Some(Operation::ListAliases | Operation::ListVersionsByFunction) => "list",
         _ => "other",
     };
     plane.calls().iter().map(|call| name(call.operation)).collect()
