@@ -66,9 +66,12 @@ impl Fill {
         Self { advice: self.advice, ..Self::new(Some(before), after) }
     }
 
-    /// The policy after a removal that leaves so many bytes.
-    pub(super) fn leaving(self, bytes: usize) -> Self {
-        Self { advice: self.advice, ..Self::new(Some(self.bytes), bytes) }
+    /// The policy after the removal of a statement. What could go beside it may be all that is left once it has gone, so
+    /// the advice is of what stays.
+    pub(super) fn without(document: &str, sid: &str) -> Option<Self> {
+        let after = Self::new(Some(document.len()), statement::bytes_without(document, sid)?);
+        let staying = statements(document).into_iter().filter(|statement| statement.sid() != sid);
+        Some(Self { advice: advice(&staying.collect::<Vec<_>>()), ..after })
     }
 
     /// What was seen, without the statement that was to come.
@@ -127,13 +130,17 @@ impl Fill {
     }
 
     fn with_advice(self, document: Option<&str>) -> Self {
-        let standing = document.and_then(statement::all).unwrap_or_default();
-        let of = |standing: Standing| match standing {
-            Standing::Statement(statement) => Some(*statement),
-            Standing::Foreign(_) => None,
-        };
-        Self { advice: advice(&standing.into_iter().filter_map(of).collect::<Vec<_>>()), ..self }
+        Self { advice: document.map(statements).map(|all| advice(&all)).unwrap_or_default(), ..self }
     }
+}
+
+/// The statements of a policy that the canonical form covers.
+fn statements(document: &str) -> Vec<Statement> {
+    let of = |standing: Standing| match standing {
+        Standing::Statement(statement) => Some(*statement),
+        Standing::Foreign(_) => None,
+    };
+    statement::all(document).unwrap_or_default().into_iter().filter_map(of).collect()
 }
 
 /// What would save the most comes first.

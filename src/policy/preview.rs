@@ -11,7 +11,7 @@ use crate::grant::RevisionId;
 use crate::outcome::Outcome;
 use crate::resource::{Qualifier, Target};
 use crate::revoke::Revoke;
-use crate::statement::{Found, Statement, bytes_without, dead_principals, find};
+use crate::statement::{Found, Statement, dead_principals, find};
 use crate::sweep::{List, Page};
 
 /// What a grant would meet. What AWS shows of a policy decides, and where it shows none, whether the target is there.
@@ -85,8 +85,7 @@ pub(crate) async fn preview_revoke(
         written.ending = ending;
     }
     if let Ending::Done(Outcome::WouldRevoke) = written.ending {
-        let after = bytes_without(&document, approved.statement_id().as_str());
-        written.policy = written.policy.map(|fill| after.into_iter().fold(fill, Fill::leaving));
+        written.policy = Fill::without(&document, approved.statement_id().as_str()).or(written.policy);
     }
     written
 }

@@ -283,3 +283,21 @@ async fn no_advice_is_better_than_a_bad_one() {
     assert_eq!(told.len(), 8);
     assert!(saved.is_sorted_by(|a, b| a >= b), "{saved:?}");
 }
+
+/// Of two that mean the same, whoever takes one away is not told that the other could go too.
+#[tokio::test]
+async fn the_dry_run_of_a_revoke_advises_on_what_stays() {
+    let statements = ["a", "b", "c"].map(|sid| stored(sid, json!({})));
+    for (standing, sid, spare) in
+        [(2, "a", json!(null)), (2, "b", json!(null)), (3, "a", json!(["c"])), (3, "c", json!(["b"]))]
+    {
+        let scene = holding(&[(ORDERS, &statements[..standing])]).await;
+        let request = revoke(json!({ "StatementId": sid }));
+        let told = scene.ask(Door::Direct, &super::beside(request.clone(), json!({ "dryRun": true }))).await.document;
+        assert_eq!(told["outcome"], "would_revoke");
+        assert_eq!(told["policy"]["advice"][0]["statementIds"], spare, "{sid} of {standing}");
+        assert_eq!(scene.ask(Door::Direct, &request).await.outcome(), "revoked");
+        let after = advice(&scene).await;
+        assert_eq!(told["policy"]["advice"].as_array().cloned().unwrap_or_default(), after, "{sid} of {standing}");
+    }
+}
