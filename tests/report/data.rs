@@ -75,7 +75,7 @@ async fn each_statement_is_told_with_its_parties_its_rule_and_its_findings() {
         (
             stored(json!({ "Principal": { "AWS": "AROADBQP57FF2AEXAMPLE" } })),
             &["deleted:AROADBQP57FF2AEXAMPLE"],
-            Err(&["invalid_principal"]),
+            Err(&["dead_principal"]),
             &["noRule", "dead", "form"],
         ),
         (
