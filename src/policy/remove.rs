@@ -71,10 +71,9 @@ async fn removed(
         Ending::Not(code) if removal.unconfirmed && code != Code::StatementConflict => {
             Ending::Not(Code::OutcomeUnknown)
         }
-        // Nor is one that AWS has refused for good only after another try may have taken the policy with it.
-        Ending::Not(code) if removal.unseen && !matches!(code, Code::StatementConflict | Code::TargetNotFound) => {
-            Ending::Not(Code::OutcomeUnknown)
-        }
+        // Nor is one that AWS has refused for good only after another try may have taken the policy with it. What is then said
+        // not to be there was a moment ago, or nobody would have been writing to it: the next delivery is told which it is.
+        Ending::Not(code) if removal.unseen && code != Code::StatementConflict => Ending::Not(Code::OutcomeUnknown),
         ending => ending,
     };
     Written { ending, ..removal.written }

@@ -466,7 +466,9 @@ async fn a_409_after_our_own_removal_of_the_last_statement_is_not_called_failed(
 /// one that stands.
 #[tokio::test]
 async fn a_refusal_after_our_own_removal_of_the_last_statement_is_not_called_failed() {
+    let not_there = [Fault::error(ErrorName::ResourceNotFound, "Function not found"), Fault::new(answer(404))];
     let refused = [Fault::access_denied(), Fault::error(ErrorName::Validation, "no"), Fault::revision_mismatch()];
+    let refused = [&refused[..], &not_there].concat();
     for (fault, door) in refused.iter().flat_map(|fault| DOORS.map(|door| (fault, door))) {
         let scene = holding(&[(ORDERS, &[stored("partner", json!({}))])]).await;
         scene.plane.inject(removal(FaultKind::Duplicate { commit: true }));
