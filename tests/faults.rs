@@ -10,10 +10,4 @@ mod sandbox;
 mod subject;
 mod swept;
 
-use futures_util::StreamExt;
 use permission_broker::local::control_plane::Fault;
-
-/// Plays schedules, a few at a time: what waits does not wait for all the others to be set up.
-async fn all(schedules: Vec<impl Future<Output = ()>>) {
-    futures_util::stream::iter(schedules).buffer_unordered(24).collect().await
-}

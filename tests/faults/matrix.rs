@@ -10,10 +10,9 @@ use futures_util::FutureExt;
 use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Operation};
 use permission_broker::policy::Timing;
 
-use super::all;
 use super::delivery::{Ending, Event, is_success};
 use super::kind::{KINDS, Kind};
-use crate::support::{Door, Fate, QUICK, Scene, cases};
+use crate::support::{Door, Fate, QUICK, Scene, all, cases};
 
 /// For faults that leave a call without an end: each costs one of these.
 const HANGING: Timing = Timing { call: Duration::from_millis(50), ..QUICK };
@@ -355,7 +354,7 @@ fn every_fault_of_aws_at_every_call_converges_or_is_final() {
         faults_struck += under_way.len();
         // What listens ends with its runtime: a long run would have too many files open.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(all(under_way));
+        runtime.block_on(all(24, under_way));
     }
     println!("{} faults at {} points, struck {faults_struck} times", faults().len(), points_struck.len());
     let passes = |point: &Point, kind: &Kind| kind.ways().iter().any(|way| point.is_of(kind, kind.looks(*way)));
@@ -376,7 +375,7 @@ async fn every_fault_of_the_audit_at_every_record_converges() {
                     }
                 }
             }
-            all(under_way).await;
+            all(24, under_way).await;
         }
     }
 }
@@ -399,29 +398,35 @@ async fn audit_fails(fate: Fate, kind: &Kind, written: usize, times: usize, door
 /// F9: the reply is lost, and every read fails, in each way a read can.
 #[tokio::test]
 async fn what_nobody_can_say_is_said_to_be_unknown() {
+    let mut under_way = Vec::new();
     for (name, fault, ends) in faults() {
         for kind in KINDS.iter().filter(|kind| !kind.has_parts) {
             for &reads_first in kind.ways() {
-                let mut scene = kind.scene().await;
-                let asked = kind.asked(&scene).await;
-                scene.broker.timing = ends.timing(name);
-                scene.broker.reads_first = reads_first;
-                Point::EveryRead.inject(&fault, kind, kind.looks(reads_first), &scene);
-                let success = if asked.gives() { "granted" } else { "revoked" };
-                let door = if kind.doors.contains(&Door::EventBridge) { Door::EventBridge } else { kind.doors[0] };
-                let mut event = Event::new(scene, door, asked);
-                let first = event.deliver(None).await;
-                let expected = match name {
-                    // The one of them that leaves the answer whole.
-                    "F11 wrong content type" => Ending::Done(success.to_owned()),
-                    // The first of two may stand, and could not be taken back.
-                    _ if kind.takes_back.is_some() => Ending::Again("half_granted".to_owned()),
-                    _ => Ending::Again("outcome_unknown".to_owned()),
-                };
-                // A layer's or function's last statement takes its policy with it, of which a removal tells.
-                let told = kind.is_last && first == Ending::Done(success.to_owned());
-                assert!(first == expected || told, "{name}, {}: {first:?}", kind.name);
+                under_way.push(nobody_can_say(name, fault.clone(), ends, kind, reads_first));
             }
         }
     }
+    all(6, under_way).await;
+}
+
+async fn nobody_can_say(name: &str, fault: Fault, ends: Ends, kind: &Kind, reads_first: bool) {
+    let mut scene = kind.scene().await;
+    let asked = kind.asked(&scene).await;
+    scene.broker.timing = ends.timing(name);
+    scene.broker.reads_first = reads_first;
+    Point::EveryRead.inject(&fault, kind, kind.looks(reads_first), &scene);
+    let success = if asked.gives() { "granted" } else { "revoked" };
+    let door = if kind.doors.contains(&Door::EventBridge) { Door::EventBridge } else { kind.doors[0] };
+    let mut event = Event::new(scene, door, asked);
+    let first = event.deliver(None).await;
+    let expected = match name {
+        // The one of them that leaves the answer whole.
+        "F11 wrong content type" => Ending::Done(success.to_owned()),
+        // The first of two may stand, and could not be taken back.
+        _ if kind.takes_back.is_some() => Ending::Again("half_granted".to_owned()),
+        _ => Ending::Again("outcome_unknown".to_owned()),
+    };
+    // A layer's or function's last statement takes its policy with it, of which a removal tells.
+    let told = kind.is_last && first == Ending::Done(success.to_owned());
+    assert!(first == expected || told, "{name}, {}: {first:?}", kind.name);
 }

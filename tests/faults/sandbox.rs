@@ -10,11 +10,10 @@ use permission_broker::local::control_plane::{ControlPlane, ErrorName, Fault, Fa
 use permission_broker::local::stage::{self, ALLOWLIST, FUNCTION_ARN, WORLD};
 use serde_json::{Value, json};
 
-use super::all;
 use super::delivery::{Ending, Event, is_success};
 use super::kind::{KINDS, Kind, ORDERS};
 use crate::support::door;
-use crate::support::{Door, Fate, Reply, Scene, grant, with};
+use crate::support::{Door, Fate, Reply, Scene, all, grant, with};
 
 /// F5, F20: the delivery ends while a call is under way, with and without a last word in the audit.
 #[tokio::test]
@@ -30,7 +29,7 @@ async fn a_delivery_that_is_cut_off_anywhere_is_settled_by_the_next() {
                 }
             }
         }
-        all(under_way).await;
+        all(24, under_way).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, SystemTime};
 
-use futures_util::{FutureExt, StreamExt};
+use futures_util::FutureExt;
 use permission_broker::expiry::Moment;
 use permission_broker::policy::Timing;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use super::delivery::{END, Ending, Event, Known, is_success, word};
 use super::kind::{KINDS, Kind};
 use super::matrix::{Ends, Point, faults};
 use crate::support::sink::Written;
-use crate::support::{Door, QUICK, cases, json, string};
+use crate::support::{Door, QUICK, all, cases, json, string};
 
 /// A place as a sweep tells it, in the order in which it looks at places: functions before layers, each before what is
 /// part of it.
@@ -174,7 +174,7 @@ async fn what_a_sweep_says_it_has_swept_it_has_and_the_rest_follows() {
     }
     let struck = under_way.len();
     // Few at once: where they keep each other waiting, their time ends before they have begun.
-    let more: Vec<usize> = futures_util::stream::iter(under_way).buffer_unordered(6).collect().await;
+    let more = all(6, under_way).await;
     let went_on = more.iter().filter(|more| **more > 0).count();
     println!("{struck} sweeps struck, {went_on} went on");
     assert!(went_on > 0);

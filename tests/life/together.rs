@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{ORDERS, word};
 use crate::support::door::DOORS;
-use crate::support::{Door, QUICK, Reply, Scene, cases, seed};
+use crate::support::{Door, QUICK, Reply, Scene, all, cases, seed};
 
 /// Long enough for one caller to be in the middle of a call while another one gets on.
 const WHILE: Duration = Duration::from_millis(60);
@@ -188,10 +188,13 @@ async fn nobody_is_told_of_a_grant_that_another_takes_back() {
     let (first, count) = (seed(), cases(60));
     println!("BROKER_TEST_SEED={first}");
     let mut granted = [0; 5];
-    for i in 0..count as u64 {
+    let rounds = (0..count as u64).map(|i| async move {
         let seed = first.wrapping_add(i);
         let played = tokio::spawn(round(seed)).await;
-        granted[played.unwrap_or_else(|error| panic!("play it again with BROKER_TEST_SEED={seed}: {error}"))] += 1;
+        played.unwrap_or_else(|error| panic!("play it again with BROKER_TEST_SEED={seed}: {error}"))
+    });
+    for callers in all(4, rounds.collect()).await {
+        granted[callers] += 1;
     }
     println!("{count} rounds, by how many of four were told granted: {granted:?}");
     assert!(count < 20 || granted[1..].iter().sum::<usize>() > 0);

@@ -11,7 +11,7 @@ use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Opera
 use permission_broker::local::stage::Stage;
 
 use super::markdown::{code, table};
-use crate::support::{json, string, text};
+use crate::support::{QUICK, json, string, text};
 
 /// An answer of AWS to each of the three tries, and how the grant ends.
 struct Answered {
@@ -116,9 +116,16 @@ fn row_of(rows: &[Vec<String>], answer: &Answered) -> usize {
     row.unwrap_or_else(|| panic!("no row for {} {}", answer.name, answer.status))
 }
 
+/// The stage of the examples, with a broker that does not pause for long.
+async fn stage() -> Stage {
+    let mut stage = Stage::examples().await.unwrap();
+    stage.broker.timing = QUICK;
+    stage
+}
+
 /// The outcome of a success, the code of everything else.
 async fn ended(answer: &Answered) -> String {
-    let stage = Stage::examples().await.unwrap();
+    let stage = stage().await;
     if let Some(before) = answer.before {
         stage.invoke("before", text(before).as_bytes()).await.unwrap();
         stage.audit();
@@ -134,7 +141,7 @@ async fn ended(answer: &Answered) -> String {
 
 /// The same when nobody listens where AWS should be.
 async fn ended_without_connection() -> String {
-    let mut stage = Stage::examples().await.unwrap();
+    let mut stage = stage().await;
     let closed = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
     let variables = [
         ("BROKER_ALLOWLIST", "[]".to_owned()),
@@ -151,7 +158,7 @@ const INVALID_PRINCIPAL: &str = "The provided principal was invalid. Please chec
 
 /// A revoke on a function without a policy, or on none.
 async fn ended_revoke(function: &str) -> String {
-    let stage = Stage::examples().await.unwrap();
+    let stage = stage().await;
     let parameters = serde_json::json!({ "FunctionName": function, "StatementId": "partner" });
     let request = serde_json::json!({ "operation": "RemovePermission", "parameters": parameters }).to_string();
     last_word(&stage, &request).await
@@ -159,7 +166,7 @@ async fn ended_revoke(function: &str) -> String {
 
 /// A grant, or the revoke of a statement, beside another one or alone, where every such call is answered so.
 async fn ended_after(kind: FaultKind, operation: Operation, beside: bool) -> String {
-    let stage = Stage::examples().await.unwrap();
+    let stage = stage().await;
     let of = |operation: &str, sid: &str| {
         let mut parameters = serde_json::json!({ "FunctionName": "orders", "StatementId": sid });
         if operation == "AddPermission" {
@@ -180,7 +187,7 @@ async fn ended_after(kind: FaultKind, operation: Operation, beside: bool) -> Str
 
 /// A grant whose principal AWS calls invalid, with and without somebody in the policy who is no more.
 async fn ended_with_invalid_principal(principal: &str, deleted: bool) -> String {
-    let stage = Stage::examples().await.unwrap();
+    let stage = stage().await;
     let role = "arn:aws:iam::210987654321:role/gone";
     let of = |principal: &str, sid: &str| {
         let parameters = serde_json::json!({

@@ -17,7 +17,14 @@ pub(crate) use sink::{Fate, Sink};
 
 use std::path::PathBuf;
 
+use futures_util::StreamExt;
 use serde_json::Value;
+
+/// Plays cases, so many at once: what waits holds up no other, and does not wait for all of them to be set up. Where a
+/// call is given up soon it has to be few, as each of them waits while another one works.
+pub(crate) async fn all<T>(at_once: usize, cases: Vec<impl Future<Output = T>>) -> Vec<T> {
+    futures_util::stream::iter(cases).buffer_unordered(at_once).collect().await
+}
 
 /// A file or folder of the checkout.
 pub(crate) fn path(relative: &str) -> PathBuf {

@@ -4,6 +4,7 @@
 //! panics, so that a test never passes over something unread.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
@@ -12,10 +13,14 @@ use serde_json::{Map, Value, json};
 pub(crate) const STACK: &str = "1c2fa620-982a-11e3-aff7-50e2416294e0";
 
 /// The template with its functions in their long form.
-pub(crate) fn template() -> Value {
-    let documents = Yaml::load_from_str(include_str!("../../template.yaml")).expect("the template is YAML");
-    let [document] = documents.as_slice() else { panic!("one document") };
-    json_of(document)
+pub(crate) fn template() -> &'static Value {
+    // It takes a twentieth of a second to read, and hundreds of deployments are made of it.
+    static TEMPLATE: LazyLock<Value> = LazyLock::new(|| {
+        let documents = Yaml::load_from_str(include_str!("../../template.yaml")).expect("the template is YAML");
+        let [document] = documents.as_slice() else { panic!("one document") };
+        json_of(document)
+    });
+    &TEMPLATE
 }
 
 fn json_of(yaml: &Yaml<'_>) -> Value {
@@ -44,7 +49,7 @@ fn json_of(yaml: &Yaml<'_>) -> Value {
 
 /// The stack that one set of parameters makes.
 pub(crate) struct Deployment {
-    template: Value,
+    template: &'static Value,
     parameters: BTreeMap<String, String>,
 }
 
@@ -69,11 +74,15 @@ impl Deployment {
     /// The resources, each with everything resolved that is known before they are made. What is known
     /// only afterwards stays a marker: `<Requests.Arn>`.
     pub(crate) fn resources(&self) -> BTreeMap<String, Value> {
-        let made = members(&self.template["Resources"]).filter(|(_, resource)| {
+        self.made().map(|(name, resource)| (name.clone(), self.resolved(resource).expect("a resource"))).collect()
+    }
+
+    /// The resources whose conditions hold, as they stand in the template.
+    fn made(&self) -> impl Iterator<Item = (&String, &Value)> {
+        members(&self.template["Resources"]).filter(|(_, resource)| {
             let condition = resource.get("Condition").and_then(Value::as_str);
             condition.is_none_or(|condition| self.holds(&json!({"Condition": condition})))
-        });
-        made.map(|(name, resource)| (name.clone(), self.resolved(resource).expect("a resource"))).collect()
+        })
     }
 
     /// What the rules say against these parameters, before anything is made.
@@ -87,12 +96,14 @@ impl Deployment {
 
     /// The resources of a type.
     pub(crate) fn of_type(&self, kind: &str) -> BTreeMap<String, Value> {
-        self.resources().into_iter().filter(|(_, resource)| resource["Type"] == kind).collect()
+        let made = self.made().filter(|(_, resource)| resource["Type"] == kind);
+        made.map(|(name, resource)| (name.clone(), self.resolved(resource).expect("a resource"))).collect()
     }
 
     /// The properties of a resource.
     pub(crate) fn properties(&self, name: &str) -> Value {
-        self.resources().remove(name).unwrap_or_else(|| panic!("{name} is made"))["Properties"].take()
+        let (_, resource) = self.made().find(|(made, _)| *made == name).unwrap_or_else(|| panic!("{name} is made"));
+        self.resolved(&resource["Properties"]).expect("properties")
     }
 
     /// A value without its functions; `None` stands for `AWS::NoValue`.

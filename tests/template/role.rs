@@ -51,6 +51,14 @@ fn settings() -> Vec<Vec<(&'static str, &'static str)>> {
     settings
 }
 
+/// The tests below look at the role alone: what else is made is known here as well, down to the last function in it.
+#[test]
+fn everything_that_is_made_can_be_read() {
+    for setting in settings() {
+        assert!(Deployment::with(&setting).resources().contains_key("Role"), "{setting:?}");
+    }
+}
+
 /// The statements of the role with one effect.
 fn statements(setting: &Setting, effect: &str) -> Vec<Value> {
     let role = Deployment::with(setting).properties("Role");

@@ -5,7 +5,7 @@ use permission_broker::local::control_plane::{Fault, FaultKind, Operation};
 use serde_json::{Value, json};
 
 use crate::support::door::DOORS;
-use crate::support::{Door, Scene, grant, layer_grant};
+use crate::support::{Door, Scene, all, grant, layer_grant};
 
 const ORDERS: &str = "arn:aws:lambda:us-east-1:123456789012:function:orders";
 const LAYER: &str = "arn:aws:lambda:us-east-1:123456789012:layer:common:1";
@@ -56,36 +56,40 @@ fn calls(outcome: &Value, verb: &str) -> Vec<String> {
 /// Done by AWS or not, it is looked up, and what stands decides.
 #[tokio::test]
 async fn another_success_than_the_documented_one_is_looked_up() {
-    for row in rows() {
-        let (operation, own, _, _, word, arn) = row;
-        let gives = word == "granted";
-        let verb = if gives { "add" } else { "remove" };
-        for (i, other) in OTHERS.into_iter().filter(|other| *other != own).enumerate() {
-            for door in DOORS {
-                let reads_first = i % 2 == 1;
-                let done = Fault::new(FaultKind::Status(other));
-                let headers = Vec::new();
-                // With all that a success says.
-                let statement = json!({
-                    "Sid": "partner", "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::210987654321:root" },
-                    "Action": if arn == ORDERS { "lambda:InvokeFunction" } else { "lambda:GetLayerVersion" },
-                    "Resource": arn,
-                });
-                let body = json!({ "Statement": statement.to_string() }).to_string();
-                let not_done = FaultKind::Answer { status: other, error_type: None, headers, body };
-                for (fault, attempts) in [(done, None), (Fault::new(not_done), Some(2))] {
-                    let name = format!("{other} to {operation} through {}", door.as_str());
-                    let (scene, outcome) = ask(&row, Some(fault), door, reads_first).await;
-                    assert_eq!(outcome["outcome"], word, "{name}: {outcome}");
-                    assert_eq!(!scene.statements(arn).is_empty(), gives, "{name}");
-                    assert_eq!(calls(&outcome, verb)[0], format!("{verb}:{other}"), "{name}");
-                    let after = scene.calls().into_iter().skip_while(|call| *call != verb).nth(1);
-                    assert_eq!(after, Some("read"), "{name}: {outcome}");
-                    if let Some(attempts) = attempts {
-                        assert_eq!(outcome["attempts"], attempts, "{name}: {outcome}");
-                    }
-                }
-            }
+    let rows = rows();
+    let mut cases = Vec::new();
+    for row in &rows {
+        for (i, other) in OTHERS.into_iter().filter(|other| *other != row.1).enumerate() {
+            cases.extend(DOORS.into_iter().map(|door| is_looked_up(row, other, door, i % 2 == 1)));
+        }
+    }
+    all(8, cases).await;
+}
+
+async fn is_looked_up(row: &Row, other: u16, door: Door, reads_first: bool) {
+    let (operation, word, arn) = (row.0, row.4, row.5);
+    let gives = word == "granted";
+    let verb = if gives { "add" } else { "remove" };
+    let done = Fault::new(FaultKind::Status(other));
+    let headers = Vec::new();
+    // With all that a success says.
+    let statement = json!({
+        "Sid": "partner", "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::210987654321:root" },
+        "Action": if arn == ORDERS { "lambda:InvokeFunction" } else { "lambda:GetLayerVersion" },
+        "Resource": arn,
+    });
+    let body = json!({ "Statement": statement.to_string() }).to_string();
+    let not_done = FaultKind::Answer { status: other, error_type: None, headers, body };
+    for (fault, attempts) in [(done, None), (Fault::new(not_done), Some(2))] {
+        let name = format!("{other} to {operation} through {}", door.as_str());
+        let (scene, outcome) = ask(row, Some(fault), door, reads_first).await;
+        assert_eq!(outcome["outcome"], word, "{name}: {outcome}");
+        assert_eq!(!scene.statements(arn).is_empty(), gives, "{name}");
+        assert_eq!(calls(&outcome, verb)[0], format!("{verb}:{other}"), "{name}");
+        let after = scene.calls().into_iter().skip_while(|call| *call != verb).nth(1);
+        assert_eq!(after, Some("read"), "{name}: {outcome}");
+        if let Some(attempts) = attempts {
+            assert_eq!(outcome["attempts"], attempts, "{name}: {outcome}");
         }
     }
 }

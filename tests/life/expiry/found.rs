@@ -6,11 +6,12 @@ use permission_broker::allowlist::Allowlist;
 use permission_broker::local::control_plane::{ControlPlane, Fault, FaultKind, Operation};
 use permission_broker::local::stage::WORLD;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
-use super::sweep::{all, sweep, without_schedules};
+use super::sweep::{sweep, timed_left, without_schedules};
 use super::{SIX, at, timed, timed_layer};
 use crate::life::LAYER;
-use crate::support::{Door, Scene, grant, json as parsed, string};
+use crate::support::{Door, Scene, all, grant, json as parsed, string};
 
 const LISTS: [Operation; 5] = [
     Operation::ListFunctions,
@@ -52,7 +53,7 @@ async fn a_sweep_finds_what_the_allowlist_reaches() {
     scene.now = at(SIX);
     scene.records();
     let reply = scene.ask(Door::Schedule, &asked(json!({}))).await;
-    assert_eq!((reply.failed, reply.outcome(), all(&scene)), (false, "revoked", 0));
+    assert_eq!((reply.failed, reply.outcome(), timed_left(&scene)), (false, "revoked", 0));
     let mut places: Vec<_> =
         reply.document["grants"].as_array().unwrap().iter().map(|it| string(it, "resource").to_owned()).collect();
     places.sort();
@@ -87,14 +88,14 @@ async fn nothing_else_is_listed_or_read() {
         allow(&mut scene, &targets);
         let reply = scene.ask(Door::Schedule, &asked(parameters.clone())).await;
         assert!(!reply.failed, "{}", reply.document);
-        assert_eq!((listed(&scene), 4 - all(&scene)), (lists, gone), "{targets} {parameters}");
+        assert_eq!((listed(&scene), 4 - timed_left(&scene)), (lists, gone), "{targets} {parameters}");
     }
     // An allowlist that reaches nothing leaves what the event names.
     let mut scene = without_schedules().await;
     scene.now = at(SIX);
     scene.broker.allowlist = Allowlist::parse("[]").unwrap().into();
     assert_eq!(scene.ask(Door::Schedule, &sweep(json!(["layer:common:1"]))).await.outcome(), "revoked");
-    assert_eq!((listed(&scene), all(&scene)), (vec![], 3));
+    assert_eq!((listed(&scene), timed_left(&scene)), (vec![], 3));
 }
 
 /// What cannot be listed is told; what has a name is looked at all the same.
@@ -110,7 +111,7 @@ async fn what_may_not_be_listed_is_told_and_the_rest_is_swept() {
         }
         scene.plane.inject(Fault::access_denied().on(operation).times(100));
         let reply = scene.ask(Door::Schedule, &asked(json!({}))).await;
-        assert_eq!((reply.failed, reply.code(), all(&scene)), (true, "access_denied", left), "{operation}");
+        assert_eq!((reply.failed, reply.code(), timed_left(&scene)), (true, "access_denied", left), "{operation}");
         let record = scene.records().pop().unwrap();
         assert!(record["calls"].to_string().contains("list:403 AccessDeniedException"), "{record}");
         assert_eq!(record["errors"][0]["code"], "access_denied");
@@ -118,7 +119,7 @@ async fn what_may_not_be_listed_is_told_and_the_rest_is_swept() {
         assert!(detail.contains("could not be listed") && detail.contains("not looked at"), "{detail}");
         scene.plane.clear_faults();
         assert!(!scene.ask(Door::Schedule, &asked(json!({}))).await.failed);
-        assert_eq!(all(&scene), 0);
+        assert_eq!(timed_left(&scene), 0);
     }
     // What passes is tried again.
     let mut scene = without_schedules().await;
@@ -132,36 +133,40 @@ async fn what_may_not_be_listed_is_told_and_the_rest_is_swept() {
 async fn an_answer_without_its_list_is_not_an_empty_list() {
     let answers = |body: String| FaultKind::Answer { status: 200, error_type: None, headers: Vec::new(), body };
     let members = ["Functions", "Aliases", "Versions", "Layers", "LayerVersions"];
+    let mut cases = Vec::new();
     for (operation, member) in LISTS.into_iter().zip(members) {
         let kinds = [
-            FaultKind::EmptyBody,
-            answers("{}".to_owned()),
-            answers(format!(r#"{{"{member}":null}}"#)),
-            answers(format!(r#"{{"{member}":[{{}}]}}"#)),
+    FaultKind::EmptyBody,
+    answers("{}".to_owned()),
+    answers(format!(r#"{{"{member}":null}}"#)),
+    answers(format!(r#"{{"{member}":[{{}}]}}"#)),
         ];
-        for kind in kinds {
-            let mut scene = without_schedules().await;
-            scene.now = at(SIX);
-            allow(&mut scene, &Value::Null);
-            let fault = Fault::new(kind.clone()).on(operation);
-            scene.plane.inject(fault.clone().times(900));
-            let reply = scene.ask(Door::Schedule, &asked(json!({}))).await;
-            assert_eq!((reply.failed, reply.code()), (true, "unavailable"), "{operation} {kind:?}");
-            let detail = string(&reply.document["errors"][0], "detail");
-            assert!(detail.contains("could not be listed"), "{operation} {kind:?}: {detail}");
-            scene.plane.clear_faults();
-            assert!(!scene.ask(Door::Schedule, &asked(json!({}))).await.failed);
-            assert_eq!(all(&scene), 0, "{operation} {kind:?}");
-
-            // Once, and it is asked again.
-            let mut scene = without_schedules().await;
-            scene.now = at(SIX);
-            allow(&mut scene, &Value::Null);
-            scene.plane.inject(fault);
-            let reply = scene.ask(Door::Schedule, &asked(json!({}))).await;
-            assert_eq!((reply.failed, reply.outcome(), all(&scene)), (false, "revoked", 0), "{operation} {kind:?}");
-        }
+        cases.extend(kinds.into_iter().map(|kind| an_answer_without_its_list(operation, kind)));
     }
+    all(8, cases).await;
+}
+
+async fn an_answer_without_its_list(operation: Operation, kind: FaultKind) {
+    let mut scene = without_schedules().await;
+    scene.now = at(SIX);
+    allow(&mut scene, &Value::Null);
+    let fault = Fault::new(kind.clone()).on(operation);
+    scene.plane.inject(fault.clone().times(900));
+    let reply = scene.ask(Door::Schedule, &asked(json!({}))).await;
+    assert_eq!((reply.failed, reply.code()), (true, "unavailable"), "{operation} {kind:?}");
+    let detail = string(&reply.document["errors"][0], "detail");
+    assert!(detail.contains("could not be listed"), "{operation} {kind:?}: {detail}");
+    scene.plane.clear_faults();
+    assert!(!scene.ask(Door::Schedule, &asked(json!({}))).await.failed);
+    assert_eq!(timed_left(&scene), 0, "{operation} {kind:?}");
+
+    // Once, and it is asked again.
+    let mut scene = without_schedules().await;
+    scene.now = at(SIX);
+    allow(&mut scene, &Value::Null);
+    scene.plane.inject(fault);
+    let reply = scene.ask(Door::Schedule, &asked(json!({}))).await;
+    assert_eq!((reply.failed, reply.outcome(), timed_left(&scene)), (false, "revoked", 0), "{operation} {kind:?}");
 }
 
 /// A list that goes on where it is already has more than was seen.
@@ -187,7 +192,7 @@ async fn a_dry_run_takes_nothing_away() {
         request
     };
     let reply = scene.ask(Door::Schedule, &dry(&asked(json!({})))).await;
-    assert_eq!((reply.failed, reply.outcome(), all(&scene)), (false, "would_revoke", 4));
+    assert_eq!((reply.failed, reply.outcome(), timed_left(&scene)), (false, "would_revoke", 4));
     let parts = reply.document["grants"].as_array().unwrap();
     assert!(parts.len() == 4 && parts.iter().all(|it| it["outcome"] == "would_revoke" && it["statement"].is_object()));
     let records = scene.records();
@@ -200,20 +205,30 @@ async fn a_dry_run_takes_nothing_away() {
     for (request, outcome, left) in
         [(dry(&expire), "would_revoke", 4), (expire.clone(), "revoked", 3), (dry(&expire), "already_revoked", 3)]
     {
-        assert_eq!((scene.ask(Door::Schedule, &request).await.outcome(), all(&scene)), (outcome, left));
+        assert_eq!((scene.ask(Door::Schedule, &request).await.outcome(), timed_left(&scene)), (outcome, left));
     }
     assert_eq!(scene.ask(Door::Schedule, &asked(json!({}))).await.outcome(), "revoked");
     assert_eq!(scene.ask(Door::Schedule, &dry(&asked(json!({})))).await.outcome(), "already_revoked");
 }
 
-/// An account with so many functions that are reached, each with one timed grant, and without schedules.
-async fn crowd(functions: usize) -> Scene {
+/// So many functions are too many for one invocation.
+const CROWD: usize = 60;
+
+/// An account with many functions that are reached, each with one timed grant, and without schedules.
+async fn crowd() -> Scene {
+    static CROWDED: OnceCell<String> = OnceCell::const_new();
+    let mut scene = Scene::of(ControlPlane::from_world(CROWDED.get_or_init(crowded).await).unwrap()).await;
+    scene.now = at(SIX);
+    scene
+}
+
+async fn crowded() -> String {
     let mut world = parsed(WORLD);
-    for i in 0..functions {
+    for i in 0..CROWD {
         world["functions"][format!("orders-{i:03}")] = json!({});
     }
-    let mut scene = Scene::of(ControlPlane::from_world(&world.to_string()).unwrap()).await;
-    for i in 0..functions {
+    let scene = Scene::of(ControlPlane::from_world(&world.to_string()).unwrap()).await;
+    for i in 0..CROWD {
         let request = timed(json!({ "FunctionName": format!("orders-{i:03}") }));
         assert_eq!(scene.ask(Door::Direct, &request).await.outcome(), "granted");
     }
@@ -222,10 +237,7 @@ async fn crowd(functions: usize) -> Scene {
     for (key, _) in scene.plane.schedules() {
         scene.plane.put_schedule(&key, None);
     }
-    scene.now = at(SIX);
-    scene.records();
-    scene.plane.clear_calls();
-    scene
+    scene.plane.to_world().unwrap()
 }
 
 /// Makes calls that many milliseconds apart, for a second of an invocation; even a busy machine ends a place within the rest.
@@ -239,7 +251,7 @@ fn roomy(scene: &mut Scene, pace: u64) -> Duration {
 /// Where the time ends another invocation goes on, and all of them together miss nothing and do nothing twice.
 #[tokio::test]
 async fn a_sweep_goes_on_where_its_time_has_ended() {
-    let mut scene = crowd(60).await;
+    let mut scene = crowd().await;
     let left = roomy(&mut scene, 8);
     let mut event = crate::support::door::event(Door::Schedule, &sweep(json!(["layer:common:2"])));
     let mut minute = 0;
@@ -267,16 +279,16 @@ async fn a_sweep_goes_on_where_its_time_has_ended() {
     }
     let once: std::collections::BTreeSet<_> = places.iter().collect();
     assert!(places.len() >= 2 && once.len() == places.len(), "{places:?}");
-    assert_eq!(all(&scene), 0);
+    assert_eq!(timed_left(&scene), 0);
     let reads = called(&scene, Operation::GetPolicy);
     let removed = called(&scene, Operation::RemovePermission);
     // After a removal it is read that the policy is gone.
-    assert!(removed == 60 && reads - removed < 80, "each once: {removed} {reads}");
+    assert!(removed == CROWD && reads - removed < 80, "each once: {removed} {reads}");
 }
 
 /// The records of a sweep that goes on, though AWS has refused to take something away.
 pub(crate) async fn incomplete() -> Vec<Value> {
-    let mut scene = crowd(60).await;
+    let mut scene = crowd().await;
     let left = roomy(&mut scene, 10);
     scene.plane.inject(Fault::access_denied().on(Operation::RemovePermission));
     scene.invoke_within(&crate::support::door::event(Door::Schedule, &sweep(json!([]))), left).await;
@@ -287,7 +299,7 @@ pub(crate) async fn incomplete() -> Vec<Value> {
 #[tokio::test]
 async fn a_sweep_that_cannot_go_on_comes_again() {
     let begun = async |refused: Option<Fault>, schedules: bool| {
-        let mut scene = crowd(60).await;
+        let mut scene = crowd().await;
         let left = roomy(&mut scene, 10);
         if !schedules {
             scene.broker.schedules = None;
@@ -297,7 +309,7 @@ async fn a_sweep_that_cannot_go_on_comes_again() {
         }
         let event = crate::support::door::event(Door::Schedule, &sweep(json!([])));
         let reply = scene.invoke_within(&event, left).await;
-        assert!(all(&scene) > 0, "it has not ended");
+        assert!(timed_left(&scene) > 0, "it has not ended");
         assert!(reply.failed || scene.records().pop().unwrap()["sweptTo"].is_string());
         (reply.failed, reply.document["code"].as_str().unwrap_or_default().to_owned())
     };

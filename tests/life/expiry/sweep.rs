@@ -1,11 +1,12 @@
 //! The net under the schedules: what has ended is taken away though its schedule is gone, and nothing else.
 
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use super::{ORDERS, SIX, at, send_due, sids, timed, timed_layer};
 use crate::life::{LAYER, holding, stored};
 use crate::support::{Door, Scene, grant, string};
-use permission_broker::local::control_plane::{ErrorName, Fault, Operation};
+use permission_broker::local::control_plane::{ControlPlane, ErrorName, Fault, Operation};
 
 pub(super) fn sweep(targets: Value) -> Value {
     json!({ "operation": "Sweep", "parameters": { "Targets": targets } })
@@ -14,6 +15,11 @@ pub(super) fn sweep(targets: Value) -> Value {
 /// A scene with timed grants on a function that the allowlist names by a prefix, on one that it names in full, on an
 /// alias and on a layer version, all of whose schedules are gone.
 pub(super) async fn without_schedules() -> Scene {
+    static WORLD: OnceCell<String> = OnceCell::const_new();
+    Scene::of(ControlPlane::from_world(WORLD.get_or_init(world_without_schedules).await).unwrap()).await
+}
+
+async fn world_without_schedules() -> String {
     let scene = Scene::new().await;
     for request in [
         timed(json!({})),
@@ -27,12 +33,11 @@ pub(super) async fn without_schedules() -> Scene {
     for (key, _) in scene.plane.schedules() {
         scene.plane.put_schedule(&key, None);
     }
-    scene.records();
-    scene.plane.clear_calls();
-    scene
+    scene.plane.to_world().unwrap()
 }
 
-pub(super) fn all(scene: &Scene) -> usize {
+/// How many timed grants there are.
+pub(super) fn timed_left(scene: &Scene) -> usize {
     scene.plane.policies().iter().map(|(_, policy, _)| policy.matches("-until-").count()).sum()
 }
 
@@ -42,13 +47,13 @@ async fn a_sweep_takes_away_what_is_over_and_leaves_the_rest() {
     let listed = json!(["function:orders", "function:orders:live", "layer:common:1"]);
     scene.now = at("2026-03-02T17:59:59Z");
     let reply = scene.ask(Door::Schedule, &sweep(listed.clone())).await;
-    assert_eq!((reply.failed, reply.outcome(), all(&scene)), (false, "already_revoked", 4));
+    assert_eq!((reply.failed, reply.outcome(), timed_left(&scene)), (false, "already_revoked", 4));
     assert!(send_due(&mut scene, SIX).await.is_empty(), "no schedule is left");
     scene.records();
     let reply = scene.ask(Door::Schedule, &sweep(listed.clone())).await;
     assert_eq!((reply.failed, reply.outcome()), (false, "revoked"));
     assert_eq!(reply.document["grants"].as_array().unwrap().len(), 4);
-    assert_eq!(all(&scene), 0);
+    assert_eq!(timed_left(&scene), 0);
     assert_eq!(sids(&scene, ORDERS), ["for-ever"]);
     let records = scene.records();
     assert_eq!(records.iter().filter(|it| it["record"] == "intent").count(), 4);
@@ -127,9 +132,9 @@ async fn a_sweep_that_fails_somewhere_comes_again() {
             scene.plane.inject(fault.on(operation).times(1));
             let reply = scene.ask(Door::Schedule, &sweep(listed.clone())).await;
             assert!(reply.failed, "{operation}");
-            assert!(all(&scene) <= 1, "{operation}");
+            assert!(timed_left(&scene) <= 1, "{operation}");
             assert!(!scene.ask(Door::Schedule, &sweep(listed.clone())).await.failed);
-            assert_eq!(all(&scene), 0, "{operation}");
+            assert_eq!(timed_left(&scene), 0, "{operation}");
         }
     }
 }
@@ -178,5 +183,5 @@ async fn a_sweep_without_time_comes_again() {
     let event = crate::support::door::event(Door::Schedule, &sweep(json!([])));
     let reply = scene.invoke_within(&event, std::time::Duration::ZERO).await;
     assert_eq!((reply.failed, reply.code()), (true, "timed_out"));
-    assert_eq!(all(&scene), 4);
+    assert_eq!(timed_left(&scene), 4);
 }
