@@ -9,7 +9,7 @@ use permission_broker::policy::Timing;
 use serde_json::json;
 
 use crate::support::door::{self, DOORS};
-use crate::support::{Door, QUICK, Scene, grant};
+use crate::support::{Door, QUICK, Scene, all, grant};
 
 /// Hours, beside which the milliseconds that pass meanwhile are nothing.
 const fn hours(hours: u64) -> Duration {
@@ -88,20 +88,26 @@ async fn a_hanging_call_is_given_up_in_time_for_its_record() {
     let left = Duration::from_millis(600);
     let hang = |operation| Fault::new(FaultKind::HangAfterCommit).on(operation).times(9);
     let lost = Fault::new(FaultKind::ResetAfterCommit).on(Operation::AddPermission);
+    let mut cases = Vec::new();
     for faults in [vec![hang(Operation::AddPermission)], vec![lost, hang(Operation::GetPolicy)]] {
         for door in DOORS {
             let scene = scene(timing).await;
             for fault in &faults {
                 scene.plane.inject(fault.clone());
             }
-            let start = tokio::time::Instant::now();
-            let reply = scene.invoke_within(&door::event(door, &grant(json!({}))), left).await;
-            assert!(start.elapsed() < left, "{:?}", start.elapsed());
-            assert!(reply.comes_again());
-            let records = scene.records();
-            assert_eq!((records.len(), &records[1]["code"]), (2, &json!("outcome_unknown")));
+            cases.push(is_given_up_in_time(scene, door, left));
         }
     }
+    all(8, cases).await;
+}
+
+async fn is_given_up_in_time(scene: Scene, door: Door, left: Duration) {
+    let start = tokio::time::Instant::now();
+    let reply = scene.invoke_within(&door::event(door, &grant(json!({}))), left).await;
+    assert!(start.elapsed() < left, "{:?}", start.elapsed());
+    assert!(reply.comes_again());
+    let records = scene.records();
+    assert_eq!((records.len(), &records[1]["code"]), (2, &json!("outcome_unknown")));
 }
 
 /// A batch shares one deadline: what there is no time for comes again, each with its record.

@@ -52,8 +52,9 @@ fn request(message: usize) -> Value {
 async fn work(plane: ControlPlane, queue: Arc<Mutex<Queue>>, reads_first: bool) {
     let mut stage = Stage::new(plane, ALLOWLIST).await.unwrap();
     stage.broker.reads_first = reads_first;
-    // All sandboxes share one thread here, so a write under way may take as long as all others need to move on.
-    stage.broker.timing = Timing { settle: Duration::from_millis(250), ..QUICK };
+    // All sandboxes share one thread here, so a write under way may take as long as all others need to move on: some
+    // twenty milliseconds, when they start.
+    stage.broker.timing = Timing { settle: Duration::from_millis(125), ..QUICK };
     loop {
         let batch = queue.lock().unwrap().receive();
         if batch.is_empty() {

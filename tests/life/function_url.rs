@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{ORDERS, beside, holding, stored, word};
 use crate::support::door::DOORS;
-use crate::support::{Door, Fate, Scene, grant, with};
+use crate::support::{Door, Fate, Scene, all, grant, with};
 
 fn url(changes: Value) -> Value {
     let parameters = json!({
@@ -146,31 +146,36 @@ fn failures() -> Vec<(Vec<Fault>, &'static str)> {
 
 #[tokio::test]
 async fn the_first_is_taken_back_if_the_second_fails() {
+    let mut cases = Vec::new();
     for (faults, code) in failures() {
-        for door in [Door::Direct, Door::ApiGateway, Door::EventBridge] {
-            let scene = holding(&[(ORDERS, &[stored("other", json!({}))])]).await;
-            first_goes_well(&scene);
-            for fault in &faults {
-                scene.plane.inject(fault.clone());
-            }
-            let reply = scene.ask(door, &url(json!({}))).await;
-            assert_eq!(reply.code(), code, "{faults:?}");
-            assert_eq!(scene.statements(ORDERS).len(), 1, "{faults:?}");
-            let records = scene.records();
-            let told = story(&records);
-            let start = ["intent url", "granted url", "intent url-invoke"];
-            assert_eq!(told[..3], start, "{faults:?}");
-            assert_eq!(told[3], format!("{code} url-invoke"));
-            assert_eq!(told[told.len() - 2..], ["intent url back", "revoked url back"], "{faults:?}");
-            // Of what may stand, and of what stands otherwise than asked, nothing is left either.
-            let open = ["outcome_unknown", "statement_differs"].contains(&code);
-            assert_eq!(told.len(), if open { 8 } else { 6 }, "{told:?}");
-            assert!(!open || told[4] == "intent url-invoke back", "{told:?}");
-            // The same again, undisturbed, is granted.
-            scene.plane.clear_faults();
-            assert_eq!(scene.ask(door, &url(json!({}))).await.outcome(), "granted");
-        }
+        let doors = [Door::Direct, Door::ApiGateway, Door::EventBridge];
+        cases.extend(doors.map(|door| first_is_taken_back(faults.clone(), code, door)));
     }
+    all(8, cases).await;
+}
+
+async fn first_is_taken_back(faults: Vec<Fault>, code: &str, door: Door) {
+    let scene = holding(&[(ORDERS, &[stored("other", json!({}))])]).await;
+    first_goes_well(&scene);
+    for fault in &faults {
+        scene.plane.inject(fault.clone());
+    }
+    let reply = scene.ask(door, &url(json!({}))).await;
+    assert_eq!(reply.code(), code, "{faults:?}");
+    assert_eq!(scene.statements(ORDERS).len(), 1, "{faults:?}");
+    let records = scene.records();
+    let told = story(&records);
+    let start = ["intent url", "granted url", "intent url-invoke"];
+    assert_eq!(told[..3], start, "{faults:?}");
+    assert_eq!(told[3], format!("{code} url-invoke"));
+    assert_eq!(told[told.len() - 2..], ["intent url back", "revoked url back"], "{faults:?}");
+    // Of what may stand, and of what stands otherwise than asked, nothing is left either.
+    let open = ["outcome_unknown", "statement_differs"].contains(&code);
+    assert_eq!(told.len(), if open { 8 } else { 6 }, "{told:?}");
+    assert!(!open || told[4] == "intent url-invoke back", "{told:?}");
+    // The same again, undisturbed, is granted.
+    scene.plane.clear_faults();
+    assert_eq!(scene.ask(door, &url(json!({}))).await.outcome(), "granted");
 }
 
 /// Somebody else's statement under the second id: a conflict, and both of them are as before.
@@ -206,6 +211,7 @@ async fn a_conflict_of_the_second_leaves_everything_as_it_was() {
 #[tokio::test]
 async fn without_a_look_nothing_is_written() {
     let error = |name| Fault::error(name, "no").on(Operation::GetPolicy).times(9);
+    let mut cases = Vec::new();
     for (fault, code) in [
         (unread(9), "unavailable"),
         (error(ErrorName::InvalidParameterValue), "unavailable"),
@@ -214,19 +220,24 @@ async fn without_a_look_nothing_is_written() {
         (Fault::access_denied().on(Operation::GetPolicy).times(9), "access_denied"),
     ] {
         for (door, reads_first) in DOORS.into_iter().flat_map(|door| [(door, false), (door, true)]) {
-            let mut scene = Scene::new().await;
-            scene.broker.reads_first = reads_first;
-            scene.plane.inject(fault.clone());
-            let reply = scene.ask(door, &url(json!({}))).await;
-            assert!(scene.calls().iter().all(|call| *call == "read"), "{fault:?}");
-            assert_eq!(story(&scene.records()), [format!("{code} url")], "{fault:?}");
-            let waits = matches!(door, Door::Direct | Door::ApiGateway);
-            assert_eq!(reply.comes_again(), code != "access_denied" || !waits, "{fault:?}");
-            scene.plane.clear_faults();
-            scene.ask(door, &url(json!({}))).await;
-            assert_eq!(scene.statements(ORDERS), both());
+            cases.push(nothing_is_written(fault.clone(), code, door, reads_first));
         }
     }
+    all(8, cases).await;
+}
+
+async fn nothing_is_written(fault: Fault, code: &str, door: Door, reads_first: bool) {
+    let mut scene = Scene::new().await;
+    scene.broker.reads_first = reads_first;
+    scene.plane.inject(fault.clone());
+    let reply = scene.ask(door, &url(json!({}))).await;
+    assert!(scene.calls().iter().all(|call| *call == "read"), "{fault:?}");
+    assert_eq!(story(&scene.records()), [format!("{code} url")], "{fault:?}");
+    let waits = matches!(door, Door::Direct | Door::ApiGateway);
+    assert_eq!(reply.comes_again(), code != "access_denied" || !waits, "{fault:?}");
+    scene.plane.clear_faults();
+    scene.ask(door, &url(json!({}))).await;
+    assert_eq!(scene.statements(ORDERS), both());
 }
 
 /// The answer to the first write is lost, and nobody can look: what may stand is taken back.
@@ -457,66 +468,68 @@ async fn what_could_not_be_taken_back_is_told_and_the_repeat_converges() {
         removal(Fault::concurrent_update()),
         removal(Fault::new(FaultKind::ResetBeforeCommit)),
     ];
-    for fault in cases {
-        for door in DOORS {
-            let scene = Scene::new().await;
-            first_goes_well(&scene);
-            scene.plane.inject(Fault::error(ErrorName::InvalidParameterValue, "no").on(Operation::AddPermission));
-            scene.plane.inject(fault.clone());
-            let reply = scene.ask(door, &url(json!({}))).await;
-            assert!(reply.comes_again(), "{fault:?}");
-            let outcome = scene.records().pop().unwrap();
-            assert_eq!((&outcome["code"], &outcome["retryable"]), (&json!("half_granted"), &json!(true)), "{fault:?}");
-            if let Some((status, _)) = reply.http {
-                assert_eq!((status, reply.document["code"].as_str()), (503, Some("half_granted")));
-            }
-            assert_eq!(scene.statements(ORDERS), [both()[0].clone()]);
-            scene.plane.clear_faults();
-            assert!(!scene.ask(door, &url(json!({}))).await.comes_again());
-            assert_eq!(scene.statements(ORDERS), both());
-        }
+    let told = |fault: &Fault| DOORS.map(|door| what_could_not_be_taken_back_is_told(fault.clone(), door));
+    all(8, cases.iter().flat_map(told).collect()).await;
+}
+
+async fn what_could_not_be_taken_back_is_told(fault: Fault, door: Door) {
+    let scene = Scene::new().await;
+    first_goes_well(&scene);
+    scene.plane.inject(Fault::error(ErrorName::InvalidParameterValue, "no").on(Operation::AddPermission));
+    scene.plane.inject(fault.clone());
+    let reply = scene.ask(door, &url(json!({}))).await;
+    assert!(reply.comes_again(), "{fault:?}");
+    let outcome = scene.records().pop().unwrap();
+    assert_eq!((&outcome["code"], &outcome["retryable"]), (&json!("half_granted"), &json!(true)), "{fault:?}");
+    if let Some((status, _)) = reply.http {
+        assert_eq!((status, reply.document["code"].as_str()), (503, Some("half_granted")));
     }
+    assert_eq!(scene.statements(ORDERS), [both()[0].clone()]);
+    scene.plane.clear_faults();
+    assert!(!scene.ask(door, &url(json!({}))).await.comes_again());
+    assert_eq!(scene.statements(ORDERS), both());
 }
 
 /// The sink fails at each of the lines: nothing is done that no intent was written for.
 #[tokio::test]
 async fn a_failing_audit_leaves_no_half_without_a_word() {
+    let mut cases = Vec::new();
     for second_fails in [false, true] {
         for at in 0..6 {
             for fate in [Fate::Failed, Fate::Torn, Fate::NotFlushed] {
-                for door in DOORS {
-                    let scene = Scene::new().await;
-                    first_goes_well(&scene);
-                    if second_fails {
-                        scene
-                            .plane
-                            .inject(Fault::error(ErrorName::InvalidParameterValue, "no").on(Operation::AddPermission));
-                    }
-                    scene.sink.next([Fate::Written; 6].into_iter().take(at).chain([fate]));
-                    let reply = scene.ask(door, &url(json!({}))).await;
-                    let failed = at < if second_fails { 6 } else { 4 };
-                    assert_eq!(reply.comes_again(), failed, "{second_fails} {at} {fate:?}");
-                    let written = scene.sink.take();
-                    let intents = written.iter().filter(|one| one.line["record"] == "intent");
-                    // Each write comes after the intent for it.
-                    assert!(intents.enumerate().all(|(i, intent)| intent.writes_before <= i), "{second_fails} {at}");
-                    let sids: Vec<_> =
-                        scene.statements(ORDERS).iter().map(|it| it["Sid"].as_str().unwrap().to_owned()).collect();
-                    let left: &[&str] = match (second_fails, at) {
-                        (_, 0) | (true, 5..) => &[],
-                        // The second has no intent, so it is not made; the first is taken back.
-                        (_, 2) => &[],
-                        (_, 1) | (true, 3 | 4) => &["url"],
-                        _ => &["url", "url-invoke"],
-                    };
-                    assert_eq!(sids, left, "{second_fails} {at} {fate:?} {:?}", story(&scene.records()));
-                    scene.plane.clear_faults();
-                    scene.ask(door, &url(json!({}))).await;
-                    assert_eq!(scene.statements(ORDERS).len(), 2);
-                }
+                cases.extend(DOORS.map(|door| no_half_is_left_without_a_word(second_fails, at, fate, door)));
             }
         }
     }
+    all(8, cases).await;
+}
+
+async fn no_half_is_left_without_a_word(second_fails: bool, at: usize, fate: Fate, door: Door) {
+    let scene = Scene::new().await;
+    first_goes_well(&scene);
+    if second_fails {
+        scene.plane.inject(Fault::error(ErrorName::InvalidParameterValue, "no").on(Operation::AddPermission));
+    }
+    scene.sink.next([Fate::Written; 6].into_iter().take(at).chain([fate]));
+    let reply = scene.ask(door, &url(json!({}))).await;
+    let failed = at < if second_fails { 6 } else { 4 };
+    assert_eq!(reply.comes_again(), failed, "{second_fails} {at} {fate:?}");
+    let written = scene.sink.take();
+    let intents = written.iter().filter(|one| one.line["record"] == "intent");
+    // Each write comes after the intent for it.
+    assert!(intents.enumerate().all(|(i, intent)| intent.writes_before <= i), "{second_fails} {at}");
+    let sids: Vec<_> = scene.statements(ORDERS).iter().map(|it| it["Sid"].as_str().unwrap().to_owned()).collect();
+    let left: &[&str] = match (second_fails, at) {
+        (_, 0) | (true, 5..) => &[],
+        // The second has no intent, so it is not made; the first is taken back.
+        (_, 2) => &[],
+        (_, 1) | (true, 3 | 4) => &["url"],
+        _ => &["url", "url-invoke"],
+    };
+    assert_eq!(sids, left, "{second_fails} {at} {fate:?} {:?}", story(&scene.records()));
+    scene.plane.clear_faults();
+    scene.ask(door, &url(json!({}))).await;
+    assert_eq!(scene.statements(ORDERS).len(), 2);
 }
 
 #[tokio::test]

@@ -136,10 +136,10 @@ async fn an_answer_without_its_list_is_not_an_empty_list() {
     let mut cases = Vec::new();
     for (operation, member) in LISTS.into_iter().zip(members) {
         let kinds = [
-    FaultKind::EmptyBody,
-    answers("{}".to_owned()),
-    answers(format!(r#"{{"{member}":null}}"#)),
-    answers(format!(r#"{{"{member}":[{{}}]}}"#)),
+            FaultKind::EmptyBody,
+            answers("{}".to_owned()),
+            answers(format!(r#"{{"{member}":null}}"#)),
+            answers(format!(r#"{{"{member}":[{{}}]}}"#)),
         ];
         cases.extend(kinds.into_iter().map(|kind| an_answer_without_its_list(operation, kind)));
     }
@@ -313,17 +313,23 @@ async fn a_sweep_that_cannot_go_on_comes_again() {
         assert!(reply.failed || scene.records().pop().unwrap()["sweptTo"].is_string());
         (reply.failed, reply.document["code"].as_str().unwrap_or_default().to_owned())
     };
-    assert_eq!(begun(None, false).await, (true, "timed_out".into()));
     let denied = Fault::access_denied().on(Operation::CreateSchedule);
-    assert_eq!(begun(Some(denied), true).await, (true, "access_denied".into()));
     // A success that names no schedule is none.
     let silent = FaultKind::Answer { status: 200, error_type: None, headers: Vec::new(), body: "{}".to_owned() };
     let silent = Fault::new(silent).on(Operation::CreateSchedule).times(9);
-    assert_eq!(begun(Some(silent), true).await, (true, "not_scheduled".into()));
     // What fails in a sweep that goes on is told, and not delivered again: each delivery would make another chain.
     let failed = Fault::access_denied().on(Operation::RemovePermission);
-    assert_eq!(begun(Some(failed), true).await, (false, "sweep_incomplete".into()));
-    assert_eq!(begun(None, true).await, (false, String::new()));
+    let ended = tokio::join!(
+        begun(None, false),
+        begun(Some(denied), true),
+        begun(Some(silent), true),
+        begun(Some(failed), true),
+        begun(None, true)
+    );
+    let of = |failed, code: &str| (failed, code.to_owned());
+    let (no_schedules, denied) = (of(true, "timed_out"), of(true, "access_denied"));
+    let (silent, incomplete) = (of(true, "not_scheduled"), of(false, "sweep_incomplete"));
+    assert_eq!(ended, (no_schedules, denied, silent, incomplete, of(false, "")));
 }
 
 /// Calls are kept apart, so that a sweep leaves other people's deployments their share of AWS's quota.
