@@ -20,7 +20,7 @@ use permission_broker::{policy, request};
 use serde_json::Value;
 
 use super::markdown::{cells, code, section, table, word};
-use crate::support::{event_files, json, path, string, text};
+use crate::support::{PARTIES, event_files, json, path, string, text};
 
 fn words(rows: &[Vec<String>]) -> Vec<String> {
     rows.iter().map(|row| word(&row[0])).collect()
@@ -132,17 +132,7 @@ async fn the_members_of_a_detail_are_those_that_are_told() {
     let section = section("Results on an event bus").join(" ");
     let listed = section.split("The detail has").nth(1).unwrap().split("Each statement").next().unwrap();
     let mut written: BTreeSet<String> = code(listed).into_iter().filter(|name| name != "present").collect();
-    let parties = [
-        "action",
-        "principal",
-        "sourceArn",
-        "sourceAccount",
-        "organizationId",
-        "functionUrlAuthType",
-        "invokedViaFunctionUrl",
-        "eventSourceToken",
-    ];
-    written.extend(parties.map(str::to_owned));
+    written.extend(PARTIES.map(str::to_owned));
     assert_eq!(written, seen);
 
     let example = json(&text("events/eventbridge-rejected-own-result.json"));

@@ -31,6 +31,18 @@ pub(crate) fn path(relative: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(relative)
 }
 
+/// The members by which a record, or a result, tells what a statement gives, to whom, and from where.
+pub(crate) const PARTIES: [&str; 8] = [
+    "action",
+    "principal",
+    "sourceArn",
+    "sourceAccount",
+    "organizationId",
+    "functionUrlAuthType",
+    "invokedViaFunctionUrl",
+    "eventSourceToken",
+];
+
 /// The text of a file of the checkout.
 pub(crate) fn text(relative: &str) -> String {
     std::fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))

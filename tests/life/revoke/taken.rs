@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::{LAYER, ORDERS, beside, holding, layer_revoke, layer_stored, revoke, stored};
 use crate::support::door::DOORS;
-use crate::support::{Door, Scene, with};
+use crate::support::{Door, PARTIES, Scene, with};
 
 const TOKEN: &str = "amzn1.ask.skill.CANARY-5d2e";
 
@@ -69,17 +69,6 @@ fn statements() -> Vec<(&'static str, Value, Value, Value)> {
         ),
     ]
 }
-
-const PARTIES: [&str; 8] = [
-    "action",
-    "principal",
-    "sourceArn",
-    "sourceAccount",
-    "organizationId",
-    "functionUrlAuthType",
-    "invokedViaFunctionUrl",
-    "eventSourceToken",
-];
 
 fn parties(record: &Value) -> Value {
     PARTIES.iter().filter_map(|name| Some(((*name).to_owned(), record.get(name)?.clone()))).collect()
