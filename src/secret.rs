@@ -107,8 +107,10 @@ impl Secrets {
 
 /// Whether a value may have members in it: an object, a list, or a string that may be JSON itself.
 fn may_hold_more(value: &str) -> bool {
+    // An escape may stand for a space as well.
+    let blank = |c: char| c == '\\' || c.is_whitespace();
     let text = value.strip_prefix('"');
-    text.unwrap_or(value).starts_with(['{', '[']) || text.is_some_and(|text| text.starts_with(['\\', ' ']))
+    text.unwrap_or(value).starts_with(['{', '[']) || text.is_some_and(|text| text.starts_with(blank))
 }
 
 /// A search for secrets.

@@ -67,6 +67,7 @@ async fn a_grant_is_answered_recorded_and_made() {
     assert_eq!(words(&audit, "requestId"), ["id-1", "id-1"]);
     assert_eq!(audit[1]["outcome"], "granted");
     assert_quiet(&streams);
+    assert_eq!(streams.diagnostics()[0]["doors"], "direct,api-gateway,eventbridge,sqs", "what is open is told");
 }
 
 /// What cannot be parsed has to reach the audit all the same, so it may not be the runtime that parses it.

@@ -60,6 +60,9 @@ async fn nobody_else_reads_it() {
             let reply = scene.invoke(event(version, method, "/openapi.json", requester).to_string().as_bytes()).await;
             let (found, headers) = reply.http.clone().unwrap();
             assert_eq!((reply.code(), found, headers["allow"].as_str()), (code, status, allow), "{method}");
+            if code == "method_not_allowed" {
+                assert_eq!(reply.document["detail"], "the description is read with GET", "{method}");
+            }
             assert_eq!(scene.records().len(), 1, "{method}");
         }
     }
@@ -100,6 +103,7 @@ async fn another_method_is_told_which_would_do() {
             let reply = scene.invoke(event(version, method, "/grants", Some(CI)).to_string().as_bytes()).await;
             let (status, headers) = reply.http.clone().unwrap();
             assert_eq!((status, headers["allow"].as_str()), (405, Some("GET, POST")), "{method}");
+            assert_eq!(reply.document["detail"], "a change is asked for with POST, a policy with GET", "{method}");
         }
     }
 }

@@ -172,3 +172,14 @@ async fn a_short_token_may_stand_in_other_texts() {
         assert!(reply.get().contains(outcome), "{token}: {}", reply.get());
     }
 }
+
+/// A text of no characters is a part of every name, and hides none.
+#[tokio::test]
+async fn an_empty_token_hides_no_name() {
+    let stage = telling().await;
+    let mut document = document();
+    document["parameters"]["EventSourceToken"] = json!("");
+    document["parameters"]["Unknown"] = json!(1);
+    let reply = stage.invoke("id-1", document.to_string().as_bytes()).await.expect("a reply");
+    assert!(reply.get().contains("/parameters/Unknown"), "{}", reply.get());
+}

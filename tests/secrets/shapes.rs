@@ -1,6 +1,7 @@
 //! The canary in requests that nobody can read as grants: lists and objects in its place, JSON within strings, texts that break
 //! off. The envelope around each repeats it, where the audit shows ids.
 
+use permission_broker::request::MOST_BYTES;
 use serde_json::{Value, json};
 
 use super::{CANARY, grants, invoke, telling};
@@ -83,6 +84,7 @@ async fn a_token_in_another_place_of_the_request_is_not_shown() {
         within(json!(token.to_string())),
         within(json!(json!(token.to_string()).to_string())),
         within(json!(format!("  {}", json!([token])))),
+        within(json!(format!("\u{a0}{token}"))),
         within(json!({ "FunctionName": "orders", "more": { "eventSourceToken": [CANARY] } })),
         json!({ "operation": "AddPermission", "parameters": {}, "request": token }).to_string(),
         json!({ "operation": "AddPermission", "parameters": {}, "reason": token.to_string() }).to_string(),
@@ -112,6 +114,10 @@ async fn a_token_in_what_cannot_be_read_is_not_shown() {
         format!("{}EventSourceToken={CANARY}", "EventSourceToken".repeat(3_000)),
     ];
     assert_hidden(&not_json, Some("not_json")).await;
+    // The longest text that is parsed, and so the longest in which an escape is understood.
+    let token = format!(r#"{{"Event\u0053ourceToken":"{}""#, escaped(CANARY));
+    let longest = token.clone() + &" ".repeat(MOST_BYTES - token.len());
+    assert_hidden(&[longest], Some("not_json")).await;
     let large = |token: Value| {
         let parameters =
             json!({ "FunctionName": "orders", "EventSourceToken": token, "StatementId": "x".repeat(70_000) });

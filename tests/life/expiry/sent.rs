@@ -2,7 +2,9 @@
 
 use permission_broker::allowlist::Allowlist;
 use permission_broker::local::control_plane::{ErrorName, Fault, FaultKind, Operation};
+use permission_broker::local::stage::FUNCTION_ARN;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::super::{ORDERS, beside, revoke};
 use super::{SIX, at, send_due, sids, timed};
@@ -101,7 +103,20 @@ async fn a_forged_expiry_takes_nothing_that_has_not_ended() {
     let backdated = until_six.replace("20260302", "20260301");
     let mark = &until_six[until_six.len() - 8..];
     let of_other = format!("for-ever-until-20260301T000000Z-{mark}");
+    // The mark is no secret: whoever knows how it is made can make one for any target.
+    let marked = |target: &str, base: &str, time: &str| {
+        let digest = Sha256::digest(format!("{FUNCTION_ARN}\n{target}\n{base}\n{time}"));
+        let mark: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        format!("{base}-until-{time}-{mark}")
+    };
+    let (base, _) = until_six.split_once("-until-").unwrap();
+    assert_eq!(marked(ORDERS, base, "20260302T180000Z"), until_six);
+    let of_itself = marked(FUNCTION_ARN, "for-ever", "20260301T000000Z");
+    let elsewhere = ORDERS.replace("123456789012", "999999999999");
+    let elsewhere = marked(&elsewhere, "for-ever", "20260301T000000Z");
     for (function, sid, code) in [
+        ("permission-broker", of_itself.as_str(), "target_not_allowed"),
+        ("999999999999:function:orders", &elsewhere, "target_not_allowed"),
         ("orders", until_six.as_str(), "not_due"),
         ("orders", "for-ever", "invalid_statement_id"),
         ("orders", &backdated, "invalid_statement_id"),
