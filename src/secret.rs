@@ -107,10 +107,13 @@ impl Secrets {
 
 /// Whether a value may have members in it: an object, a list, or a string that may be JSON itself.
 fn may_hold_more(value: &str) -> bool {
-    // An escape may stand for a space as well.
-    let blank = |c: char| c == '\\' || c.is_whitespace();
     let text = value.strip_prefix('"');
-    text.unwrap_or(value).starts_with(['{', '[']) || text.is_some_and(|text| text.starts_with(blank))
+    text.unwrap_or(value).starts_with(['{', '[']) || text.is_some_and(may_begin_with_space)
+}
+
+/// An escape may stand for a space as well.
+fn may_begin_with_space(text: &str) -> bool {
+    text.starts_with('\\') || text.starts_with(char::is_whitespace)
 }
 
 /// A search for secrets.

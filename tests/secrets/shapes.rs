@@ -132,7 +132,8 @@ async fn a_token_in_what_cannot_be_read_is_not_shown() {
 async fn other_ids_stay_on_record() {
     const ID: &str = "6a7e8feb-b491-4cf7-a9f1-bf3703467718";
     let token = json!({ "operation": "AddPermission", "parameters": [{ "EventSourceToken": [CANARY] }] });
-    for document in [token.to_string(), format!(r#"{{"EventSourceToken":"{CANARY}"#)] {
+    let broken = [format!(r#"{{"EventSourceToken":"{CANARY}"#), format!(r#"{{"reason":"{ID}""#)];
+    for document in [token.to_string()].into_iter().chain(broken) {
         for (door, event) in around(&document, ID) {
             let stage = telling().await;
             let _ = stage.invoke("id-1", &event).await;
