@@ -131,6 +131,22 @@ async fn a_success_that_made_it_wider_is_told() {
     check("narrower", vec![of(narrower)], &["add"], "granted").await;
 }
 
+/// The policy of an alias holds for that alias, also where a statement names the function alone; what names another is not ours.
+#[tokio::test]
+async fn a_success_that_leaves_out_the_qualifier_is_one() {
+    let other = format!("{ORDERS}:other");
+    for (resource, ending) in [(ORDERS, "granted"), (&other, "statement_differs"), ("*", "statement_differs")] {
+        let scene = Scene::new().await;
+        scene.plane.inject(added(&json!({
+            "Sid": "partner", "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::210987654321:root" },
+            "Action": "lambda:InvokeFunction", "Resource": resource,
+        })));
+        let reply = scene.ask(Door::Direct, &grant(json!({ "Qualifier": "live" }))).await;
+        let ended = if reply.code().is_empty() { reply.outcome() } else { reply.code() };
+        assert_eq!(ended, ending, "{resource}");
+    }
+}
+
 /// A condition that is gone lets in more, but for a source account beside one source ARN that names it.
 #[tokio::test]
 async fn a_success_without_its_conditions_is_told() {
