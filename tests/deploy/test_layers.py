@@ -52,7 +52,7 @@ class Layers(unittest.TestCase):
         self.assertEqual(reply["outcome"], "would_grant", reply)
         self.assertEqual(statements_of_layer(name, self.functions, 2), {})
         stranger = {"stranger": ("denied", "principal_not_allowed")}
-        for outcome, told in [("granted", {"partner": ("granted", None)}), ("already_granted", {})]:
+        for outcome, told in [("granted", {"partner": ("granted", None)}), ("denied", {})]:
             reply = invoke(second(), carry)
             of = {one["statementId"]: (one["outcome"], one.get("code")) for one in reply["grants"]}
             self.assertEqual((reply["outcome"], of), (outcome, told | stranger), reply)
