@@ -3,12 +3,14 @@
 //! only tell apart what ends without a grant anyway: see [`Hint`].
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt::Write as _;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use aws_sdk_lambda::Client;
-use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::RequestId;
 use aws_sdk_lambda::types::FunctionUrlAuthType as SdkAuthType;
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -211,26 +213,16 @@ impl Intercept for StatusKept {
 ///
 /// Only the documented status is a success. Another 2xx may be that of a request which AWS has only taken in, or of a
 /// proxy, so it leaves open what became of the call.
-pub(crate) async fn answer<T, O: RequestId, E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(
+pub(crate) async fn answer<T, O: RequestId + Send, E: ProvideErrorMetadata + Send>(
     time: Duration,
     success: u16,
-    send: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,
+    send: impl Future<Output = Result<O, SdkError<E, HttpResponse>>> + Send,
     of: impl FnOnce(O) -> T,
 ) -> Answer<T> {
-    let sent = async {
-        let sent = tokio::time::timeout(time, send).await;
-        (sent, STATUS.with(Cell::get))
-    };
-    match STATUS.scope(Cell::new(0), sent).await {
-        (Err(_), _) => Answer {
-            result: Err(Failure::Unclear),
-            seen: "timeout".into(),
-            request_id: None,
-            aws_code: None,
-            hint: None,
-            cut_short: false,
-        },
-        (Ok(Ok(output)), status) => Answer {
+    let mut sent = None;
+    let status = within(time, pin!(async { sent = Some(send.await) })).await;
+    match sent {
+        Some(Ok(output)) => Answer {
             request_id: output.request_id().and_then(word),
             seen: status.to_string(),
             result: if status == success { Ok(of(output)) } else { Err(Failure::Unclear) },
@@ -238,22 +230,81 @@ pub(crate) async fn answer<T, O: RequestId, E: ProvideErrorMetadata + StdError +
             hint: None,
             cut_short: false,
         },
-        (Ok(Err(error)), _) => failed(&error),
+        Some(Err(error)) => failed(&Refusal::of(&error)).of(),
+        None => late().of(),
     }
 }
 
-fn failed<T, E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(
-    error: &SdkError<E, HttpResponse>,
-) -> Answer<T> {
-    let raw = error.raw_response();
-    let header = |name| raw.and_then(|raw| raw.headers().get(name));
-    let (seen, aws_code) = shown(error);
-    let failure = match error {
-        SdkError::ConstructionFailure(_) => Failure::Final(Code::Internal),
-        SdkError::DispatchFailure(_) if was_not_sent(error) => Failure::NotSent,
-        _ => meaning(aws_code.as_deref(), raw.map_or(0, |raw| raw.status().as_u16()), header("retry-after")),
+/// Waits for a call, and returns the status of its answer. This and all that follows is the same for each operation:
+/// generic, it would be in the binary a dozen times.
+async fn within(time: Duration, sent: Pin<&mut (dyn Future<Output = ()> + Send)>) -> u16 {
+    let sent = async {
+        // A call without an end has none of its own either.
+        let _ = tokio::time::timeout(time, sent).await;
+        STATUS.with(Cell::get)
     };
-    let message = error.as_service_error().and_then(|error| error.message()).unwrap_or_default();
+    STATUS.scope(Cell::new(0), sent).await
+}
+
+fn late() -> Answer<Infallible> {
+    Answer {
+        result: Err(Failure::Unclear),
+        seen: "timeout".into(),
+        request_id: None,
+        aws_code: None,
+        hint: None,
+        cut_short: false,
+    }
+}
+
+impl Answer<Infallible> {
+    /// The same, as the answer of any operation.
+    fn of<T>(self) -> Answer<T> {
+        let Self { result, seen, request_id, aws_code, hint, cut_short } = self;
+        Answer { result: result.map(|never| match never {}), seen, request_id, aws_code, hint, cut_short }
+    }
+}
+
+/// What any operation's error tells of its answer.
+struct Refusal<'a> {
+    raw: Option<&'a HttpResponse>,
+    /// AWS's name for it and AWS's text.
+    named: Option<&'a ErrorMetadata>,
+    /// The meaning where it ended before there was an answer, if that is known.
+    before: Option<Failure>,
+}
+
+impl<'a> Refusal<'a> {
+    fn of<E: ProvideErrorMetadata>(error: &'a SdkError<E, HttpResponse>) -> Self {
+        let before = match error {
+            SdkError::ConstructionFailure(_) => Some(Failure::Final(Code::Internal)),
+            SdkError::DispatchFailure(failure) => {
+                failure.as_connector_error().filter(|error| was_not_sent(*error)).map(|_| Failure::NotSent)
+            }
+            _ => None,
+        };
+        let named = error.as_service_error().map(ProvideErrorMetadata::meta);
+        Self { raw: error.raw_response(), named, before }
+    }
+
+    /// As the audit shows it, status and AWS's code, and that code alone.
+    fn shown(&self) -> (String, Option<String>) {
+        let aws_code = self.named.and_then(ErrorMetadata::code).and_then(word);
+        let status = self.raw.map(|raw| raw.status().as_u16().to_string());
+        let mut seen = status.unwrap_or_else(|| "no answer".to_owned());
+        if let Some(code) = &aws_code {
+            let _ = write!(seen, " {code}");
+        }
+        (seen, aws_code)
+    }
+}
+
+fn failed(refusal: &Refusal<'_>) -> Answer<Infallible> {
+    let header = |name| refusal.raw.and_then(|raw| raw.headers().get(name));
+    let (seen, aws_code) = refusal.shown();
+    let status = refusal.raw.map_or(0, |raw| raw.status().as_u16());
+    let failure = refusal.before.unwrap_or_else(|| meaning(aws_code.as_deref(), status, header("retry-after")));
+    let message = refusal.named.and_then(ErrorMetadata::message).unwrap_or_default();
     let hint = Hint::of(aws_code.as_deref().unwrap_or_default(), message);
     let cut_short = aws_code.is_none() || message.is_empty();
     let request_id = header("x-amzn-requestid").and_then(word);
@@ -262,13 +313,7 @@ fn failed<T, E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(
 
 /// An error as the audit shows it, status and AWS's code, and that code alone.
 pub(crate) fn shown<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> (String, Option<String>) {
-    let aws_code = error.as_service_error().and_then(|error| error.code()).and_then(word);
-    let status = error.raw_response().map(|raw| raw.status().as_u16().to_string());
-    let mut seen = status.unwrap_or_else(|| "no answer".to_owned());
-    if let Some(code) = &aws_code {
-        let _ = write!(seen, " {code}");
-    }
-    (seen, aws_code)
+    Refusal::of(error).shown()
 }
 
 /// The table of AWS's errors, by code and, where a proxy or a spoilt answer has none, by status.
