@@ -28,6 +28,7 @@ mod both;
 mod budget;
 mod call;
 mod fill;
+mod list;
 mod preview;
 mod read;
 mod remove;
@@ -46,6 +47,7 @@ pub(crate) use fill::Fill;
 pub use fill::MOST_BYTES;
 #[cfg(feature = "local")]
 pub(crate) use fill::NEARLY_FULL;
+pub(crate) use list::{List, Page};
 pub(crate) use preview::{foreseen, met, preview, preview_revoke};
 pub(crate) use read::{Seen, read};
 pub(crate) use remove::{Unless, remove, take_back};

@@ -33,7 +33,6 @@ use crate::resource::Own;
 use crate::revoke::Revoke;
 use crate::schedule::{EXECUTION_ID, SECONDS_BETWEEN};
 use crate::statement;
-pub(crate) use list::{List, Page};
 use places::{Place, Wanted};
 
 /// Most removals that the reply to one sweep lists.

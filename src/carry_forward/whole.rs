@@ -44,8 +44,8 @@ impl Whole {
             Some(Code::TargetNotFound) => self.is_there = false,
             Some(code) => self.refuse(code),
             None => {
-                // A version that takes a grant is there, whatever the read said.
-                self.is_there = true;
+                // A version that takes a grant is there, whatever the read said. One that would take it need not be.
+                self.is_there |= !above && recorded.outcome() != Some(Outcome::WouldGrant);
                 self.given = self.given.or(recorded.outcome().filter(|it| *it != Outcome::AlreadyGranted));
             }
         }

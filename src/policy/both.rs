@@ -2,7 +2,8 @@
 
 use aws_sdk_lambda::Client;
 
-use super::{Budget, Ending, Fill, Seen, Written, read};
+use super::preview::look;
+use super::{Budget, Ending, Fill, Seen, Written};
 use crate::allowlist::Approved;
 use crate::asked::Asked;
 use crate::audit::Recorded;
@@ -165,10 +166,8 @@ async fn seen(
     budget: Budget,
     lists: bool,
 ) -> Result<(Option<String>, [Met; 2]), Refused> {
-    let mut seen = read(client, first.grant().given(), budget).await;
-    let target = first.grant().target();
-    let missing = lists && seen.is_missing(client, target, budget).await;
-    let Seen { written, document, .. } = seen;
+    let grant = first.grant();
+    let Seen { written, document, missing, .. } = look(client, (grant.given(), grant.target()), budget, lists).await;
     let written = match written.ending() {
         Err(Code::TargetNotFound) if missing => return Err(Refused { second: false, other: None, written }),
         Ok(_) => written,

@@ -3,7 +3,7 @@
 use aws_sdk_lambda::Client;
 
 use super::call::Failure;
-use super::{Budget, Ending, Fill, Met, Seen, Written, read};
+use super::{Budget, Ending, Fill, List, Met, Page, Seen, Written, read};
 use crate::allowlist::Approved;
 use crate::asked::{Asked, Given};
 use crate::error::Code;
@@ -12,7 +12,6 @@ use crate::outcome::Outcome;
 use crate::resource::{Qualifier, Target};
 use crate::revoke::Revoke;
 use crate::statement::{Found, Statement, dead_principals, find};
-use crate::sweep::{List, Page};
 
 /// What a grant would meet. What AWS shows of a policy decides, and where it shows none, whether the target is there.
 pub(crate) async fn preview(
@@ -23,8 +22,8 @@ pub(crate) async fn preview(
     lists: bool,
 ) -> Written {
     let given = approved.grant().given();
-    let mut seen = read(client, given, budget).await;
-    if !seen.tells_what_stands(given) || (lists && seen.is_missing(client, approved.grant().target(), budget).await) {
+    let seen = look(client, (given, approved.grant().target()), budget, lists).await;
+    if !seen.tells_what_stands(given) {
         return seen.written;
     }
     let Seen { written, document, .. } = seen;
@@ -57,8 +56,8 @@ pub(crate) async fn preview_revoke(
     lists: bool,
 ) -> Written {
     let given = approved.asked().given();
-    let mut seen = read(client, given, budget).await;
-    if !seen.tells_what_stands(given) || (lists && seen.is_missing(client, approved.asked().target(), budget).await) {
+    let seen = look(client, (given, approved.asked().target()), budget, lists).await;
+    if !seen.tells_what_stands(given) {
         return seen.written;
     }
     let Seen { mut written, document, .. } = seen;
@@ -90,17 +89,25 @@ pub(crate) async fn preview_revoke(
     written
 }
 
+/// Reads a policy without a change in mind. Where AWS's lists may be had, a function without one that they do not have is missing.
+pub(super) async fn look(client: &Client, (given, target): (&Given, &Target), budget: Budget, lists: bool) -> Seen {
+    let mut seen = read(client, given, budget).await;
+    seen.missing |= lists && seen.is_on_no_list(client, target, budget).await;
+    seen
+}
+
 impl Seen {
     /// Whether it says what stands on the target: its policy, or that it has none. Of a layer version that is not there AWS
     /// says so; a function that is not there looks like one without a policy.
     fn tells_what_stands(&self, given: &Given) -> bool {
         let none = matches!(self.written.ending(), Err(Code::TargetNotFound));
-        self.document.is_some() || (none && (self.no_policy || matches!(given, Given::Function { .. })))
+        self.document.is_some()
+            || (none && !self.missing && (self.no_policy || matches!(given, Given::Function { .. })))
     }
 
     /// Whether a function, version or alias without a policy is not there: AWS's lists tell, where the role may have them.
     /// Of more names than the first page has it is taken to be there.
-    pub(super) async fn is_missing(&mut self, client: &Client, target: &Target, budget: Budget) -> bool {
+    async fn is_on_no_list(&mut self, client: &Client, target: &Target, budget: Budget) -> bool {
         let (Err(Code::TargetNotFound), Target::Function(function)) = (self.written.ending(), target) else {
             return false;
         };

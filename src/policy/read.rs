@@ -15,7 +15,7 @@ pub(crate) struct Seen {
     pub(crate) document: Option<String>,
     /// Whether AWS said that the target is there and has no policy; of functions it never does.
     pub(crate) no_policy: bool,
-    /// Whether AWS said that the target is not there; of functions it never does.
+    /// Whether AWS said that the target is not there; of functions only its lists do.
     pub(crate) missing: bool,
 }
 

@@ -2,27 +2,11 @@
 //! lists only that is kept which a rule of the allowlist reaches; a rule that names all it reaches needs no list of all.
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
-use std::time::Duration;
-
-use aws_sdk_lambda::Client;
 
 use super::places::{Place, Unit, Wanted};
 use super::{Sweep, TimeIsUp, Units};
 use crate::error::Code;
-use crate::policy::{Answer, Failure, MOST_ATTEMPTS, answer};
-
-/// What AWS lists.
-pub(crate) enum List<'a> {
-    Functions,
-    Layers,
-    AliasesOf(&'a str),
-    VersionsOf(&'a str),
-    VersionsOfLayer(&'a str),
-}
-
-/// On the heap: what waits for one page is no part of what waits for another.
-pub(crate) type PageToCome<'a> = Pin<Box<dyn Future<Output = Answer<Page>> + Send + 'a>>;
+use crate::policy::{Failure, List, MOST_ATTEMPTS, Page};
 
 /// Why a list has an end before its own.
 enum Stop {
@@ -30,72 +14,18 @@ enum Stop {
     For(Code),
 }
 
-/// One answer of a list.
-pub(crate) struct Page {
-    /// None if it has no list, or an entry of it no name.
-    pub(crate) names: Option<Vec<String>>,
-    pub(crate) next: Option<String>,
-}
-
-impl List<'_> {
-    /// What is said where the list cannot be had.
-    fn lost(&self) -> &'static str {
-        match self {
-            Self::Functions => {
-                "functions could not be listed: those that the allowlist reaches without naming them were not looked at"
-            }
-            Self::Layers => {
-                "layers could not be listed: those that the allowlist reaches without naming them were not looked at"
-            }
-            Self::AliasesOf(_) => "the aliases of a function could not be listed, and were not looked at",
-            Self::VersionsOf(_) => "the versions of a function could not be listed, and were not looked at",
-            Self::VersionsOfLayer(_) => "the versions of a layer could not be listed, and were not looked at",
+/// What is said where a list cannot be had.
+fn lost(list: &List<'_>) -> &'static str {
+    match list {
+        List::Functions => {
+            "functions could not be listed: those that the allowlist reaches without naming them were not looked at"
         }
-    }
-
-    /// Asks for a page.
-    pub(crate) fn page<'a>(&self, client: &'a Client, marker: Option<String>, time: Duration) -> PageToCome<'a> {
-        match *self {
-            Self::Functions => {
-                let send = client.list_functions().set_marker(marker).send();
-                Box::pin(answer(time, 200, send, |page| Page {
-                    names: page.functions.and_then(|list| list.into_iter().map(|entry| entry.function_name).collect()),
-                    next: page.next_marker,
-                }))
-            }
-            Self::Layers => {
-                let send = client.list_layers().set_marker(marker).send();
-                Box::pin(answer(time, 200, send, |page| Page {
-                    names: page.layers.and_then(|list| list.into_iter().map(|entry| entry.layer_name).collect()),
-                    next: page.next_marker,
-                }))
-            }
-            Self::AliasesOf(name) => {
-                let send = client.list_aliases().function_name(name).set_marker(marker).send();
-                Box::pin(answer(time, 200, send, |page| Page {
-                    names: page.aliases.and_then(|list| list.into_iter().map(|alias| alias.name).collect()),
-                    next: page.next_marker,
-                }))
-            }
-            Self::VersionsOf(name) => {
-                let send = client.list_versions_by_function().function_name(name).set_marker(marker).send();
-                Box::pin(answer(time, 200, send, |page| Page {
-                    names: page.versions.and_then(|list| list.into_iter().map(|entry| entry.version).collect()),
-                    next: page.next_marker,
-                }))
-            }
-            Self::VersionsOfLayer(name) => {
-                // The SDK has 0 for a number that is missing; AWS counts from 1.
-                let number = |version: i64| (version > 0).then(|| version.to_string());
-                let send = client.list_layer_versions().layer_name(name).set_marker(marker).send();
-                Box::pin(answer(time, 200, send, move |page| Page {
-                    names: page
-                        .layer_versions
-                        .and_then(|list| list.into_iter().map(|entry| number(entry.version)).collect()),
-                    next: page.next_marker,
-                }))
-            }
+        List::Layers => {
+            "layers could not be listed: those that the allowlist reaches without naming them were not looked at"
         }
+        List::AliasesOf(_) => "the aliases of a function could not be listed, and were not looked at",
+        List::VersionsOf(_) => "the versions of a function could not be listed, and were not looked at",
+        List::VersionsOfLayer(_) => "the versions of a layer could not be listed, and were not looked at",
     }
 }
 
@@ -182,7 +112,7 @@ impl Sweep<'_> {
             Stop::TimeIsUp => return Err(TimeIsUp),
             // What is not there has nothing to list; what else could not be listed is told, and the rest goes on.
             Stop::For(Code::TargetNotFound) => {}
-            Stop::For(code) => self.note_list(code, list.lost()),
+            Stop::For(code) => self.note_list(code, lost(&list)),
         }
         Ok(found)
     }
