@@ -10,12 +10,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_lambda::config::Credentials;
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::body::SdkBody;
 use permission_broker::allowlist::Allowlist;
 use permission_broker::audit::Audit;
 use permission_broker::aws;
@@ -27,6 +21,7 @@ use permission_broker::policy::Timing;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::support::answering::{Answer, Answering};
 use crate::support::{json as read_json, text};
 
 /// AWS's limit for changes in one account and region, and its own for `GetPolicy`: calls a second.
@@ -78,7 +73,12 @@ struct Tally {
 struct Aws(Arc<Mutex<Lambda>>);
 
 impl Aws {
-    fn answer(&self, method: &str, path: &str, body: &[u8]) -> (u16, String) {
+    fn answering(&self) -> Answering {
+        let aws = self.clone();
+        Answering::new(LATENCY, move |method, path, body| aws.answer(method, path, body))
+    }
+
+    fn answer(&self, method: &str, path: &str, body: &[u8]) -> Answer {
         let mut lambda = self.0.lock().unwrap();
         let function = path.split('/').nth(3).unwrap().to_owned();
         if method == "GET" {
@@ -88,14 +88,12 @@ impl Aws {
                 return throttled();
             }
             let Some(policy) = lambda.policies.get(&function) else {
-                return (
-                    404,
-                    json!({ "Type": "User", "Message": "The resource you requested does not exist." }).to_string(),
-                );
+                let body = json!({ "Type": "User", "Message": "The resource you requested does not exist." });
+                return (404, Some("ResourceNotFoundException"), body);
             };
             let statements: Vec<&Value> = policy.iter().map(|(_, statement)| statement).collect();
             let policy = json!({ "Version": "2012-10-17", "Id": "default", "Statement": statements });
-            return (200, json!({ "Policy": policy.to_string(), "RevisionId": "1" }).to_string());
+            return (200, None, json!({ "Policy": policy.to_string(), "RevisionId": "1" }));
         }
         lambda.tally.adds += 1;
         if !lambda.changes.take() {
@@ -106,10 +104,8 @@ impl Aws {
         let sid = asked["StatementId"].as_str().unwrap().to_owned();
         let policy = lambda.policies.entry(function.clone()).or_default();
         if policy.iter().any(|(known, _)| *known == sid) {
-            return (
-                409,
-                json!({ "Type": "User", "message": "The statement id provided already exists." }).to_string(),
-            );
+            let body = json!({ "Type": "User", "message": "The statement id provided already exists." });
+            return (409, Some("ResourceConflictException"), body);
         }
         let account = asked["Principal"].as_str().unwrap();
         let statement = json!({
@@ -117,46 +113,13 @@ impl Aws {
             "Action": asked["Action"], "Resource": format!("arn:aws:lambda:us-east-1:123456789012:function:{function}"),
         });
         policy.push((sid, statement.clone()));
-        (201, json!({ "Statement": statement.to_string() }).to_string())
+        (201, None, json!({ "Statement": statement.to_string() }))
     }
 }
 
-fn throttled() -> (u16, String) {
-    (429, json!({ "Type": "User", "message": "Rate Exceeded.", "Reason": "CallerRateLimitExceeded" }).to_string())
-}
-
-impl HttpConnector for Aws {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let aws = self.clone();
-        HttpConnectorFuture::new(async move {
-            tokio::time::sleep(LATENCY).await;
-            let path = request.uri().split("://").nth(1).unwrap().split_once('/').unwrap().1;
-            let (status, body) = aws.answer(request.method(), &format!("/{path}"), request.body().bytes().unwrap());
-            let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
-            let error = match status {
-                429 => Some("TooManyRequestsException"),
-                409 => Some("ResourceConflictException"),
-                404 => Some("ResourceNotFoundException"),
-                _ => None,
-            };
-            if let Some(error) = error {
-                response.headers_mut().insert("x-amzn-errortype", error);
-            }
-            Ok(response)
-        })
-    }
-}
-
-impl HttpClient for Aws {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
-
-impl std::fmt::Debug for Aws {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Aws")
-    }
+fn throttled() -> Answer {
+    let body = json!({ "Type": "User", "message": "Rate Exceeded.", "Reason": "CallerRateLimitExceeded" });
+    (429, Some("TooManyRequestsException"), body)
 }
 
 /// A number of the template: what follows its name on a line.
@@ -274,7 +237,7 @@ fn broker(aws: &Aws, reads_first: bool) -> Broker {
         authorities: None,
     };
     let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "example", None, None, "example");
-    let client = aws::client_with(&place, aws.clone(), credentials);
+    let client = aws::client_with(&place, aws.answering(), credentials);
     Broker {
         client,
         allowlist: Allowlist::parse(r#"{"accounts":["210987654321"]}"#).unwrap().into(),

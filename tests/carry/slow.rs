@@ -7,12 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_lambda::config::Credentials;
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::body::SdkBody;
 use permission_broker::allowlist::Allowlist;
 use permission_broker::audit::Audit;
 use permission_broker::aws;
@@ -28,6 +22,7 @@ use tokio::time::Instant;
 
 use super::{PARTNER, layer, published};
 use crate::simulation::template;
+use crate::support::answering::{Answer, Answering};
 use crate::support::{Reply, Sink, json as parsed, string};
 
 /// As many grants of this length as a policy has room for.
@@ -44,18 +39,6 @@ struct World {
     calls: usize,
 }
 
-#[derive(Clone)]
-struct Aws {
-    latency: Duration,
-    world: Arc<Mutex<World>>,
-}
-
-impl std::fmt::Debug for Aws {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Aws")
-    }
-}
-
 fn standing(version: u64, i: usize) -> Value {
     json!({
         "Sid": format!("partner-{i:0>40}"), "Effect": "Allow",
@@ -69,8 +52,7 @@ fn policy(statements: &[Value]) -> String {
 }
 
 impl World {
-    /// The answer to a call: status, name of the error, body.
-    fn answer(&mut self, method: &str, path: &str, body: &[u8]) -> (u16, Option<&'static str>, Value) {
+    fn answer(&mut self, method: &str, path: &str, body: &[u8]) -> Answer {
         self.calls += 1;
         let labels: Vec<&str> = path.split('/').collect();
         if let Some(at) = labels.iter().position(|label| *label == "schedules") {
@@ -103,31 +85,8 @@ impl World {
     }
 }
 
-impl HttpConnector for Aws {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Self { latency, world } = self.clone();
-        HttpConnectorFuture::new(async move {
-            let path = request.uri().split('?').next().unwrap().to_owned();
-            let (status, error, body) =
-                world.lock().unwrap().answer(request.method(), &path, request.body().bytes().unwrap());
-            tokio::time::sleep(latency).await;
-            let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body.to_string()));
-            if let Some(error) = error {
-                response.headers_mut().insert("x-amzn-errortype", error);
-            }
-            Ok(response)
-        })
-    }
-}
-
-impl HttpClient for Aws {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
-
 /// A deployed broker, with schedules or without, whose every call takes so long.
-fn broker(aws: &Aws, with_schedules: bool, sink: impl io::Write + Send + 'static) -> Broker {
+fn broker(aws: &Answering, with_schedules: bool, sink: impl io::Write + Send + 'static) -> Broker {
     let place = config::Aws {
         region: "us-east-1".to_owned(),
         endpoint: Some("http://lambda.invalid".to_owned()),
@@ -167,7 +126,9 @@ async fn carried(latency: Duration, with_schedules: bool) -> Run {
         World { policies: BTreeMap::from([(2, (0..GRANTS).map(|i| standing(2, i)).collect())]), ..World::default() };
     let full = policy(&world.policies[&2]).len();
     assert!((MOST_BYTES - 229..=MOST_BYTES).contains(&full), "{full} bytes are a full policy");
-    let aws = Aws { latency, world: Arc::new(Mutex::new(world)) };
+    let world = Arc::new(Mutex::new(world));
+    let asked = Arc::clone(&world);
+    let aws = Answering::new(latency, move |method, path, body| asked.lock().unwrap().answer(method, path, body));
     let lines = Sink::new(&ControlPlane::from_world(WORLD).unwrap());
     let broker = broker(&aws, with_schedules, lines.clone());
     let (start, timeout) = (Instant::now(), Duration::from_secs(template("Timeout")));
@@ -182,14 +143,14 @@ async fn carried(latency: Duration, with_schedules: bool) -> Run {
                 Invocation { request_id: "request-1", function_arn: FUNCTION_ARN, deadline: begun + timeout, now };
             let reply = Reply::of(broker.handle(&event, &invocation).await);
             assert!(begun.elapsed() < timeout, "{:?}", begun.elapsed());
-            run.endings.push(reply.document["code"].as_str().unwrap_or(reply.outcome()).to_owned());
-            run.given.push(aws.world.lock().unwrap().policies[&3].len());
+            run.endings.push(reply.ending().to_owned());
+            run.given.push(world.lock().unwrap().policies[&3].len());
             run.wholes.push(lines.take().pop().unwrap().line);
             if !reply.failed {
                 break;
             }
         }
-        let sent = std::mem::take(&mut aws.world.lock().unwrap().waiting);
+        let sent = std::mem::take(&mut world.lock().unwrap().waiting);
         if !sent.is_empty() {
             tokio::time::sleep(Duration::from_secs(60)).await;
         }

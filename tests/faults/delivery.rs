@@ -261,8 +261,7 @@ impl Event {
                 failure.or(any).expect("a message comes again without a reason")
             }
             Some(_) => failure.or(words.last().copied()).expect("a message is done without a record"),
-            None if reply.code().is_empty() => reply.outcome(),
-            None => reply.code(),
+            None => reply.ending(),
         };
         let recorded = match self.asked.statements.len() {
             _ if self.asked.has_parts() => words.last() == Some(&told),

@@ -1,6 +1,7 @@
 //! What several test modules need: a broker over a control plane with a recording, failing sink,
 //! requests in the envelope of each door, the checkout's files, and JSON without ceremony.
 
+pub(crate) mod answering;
 pub(crate) mod document;
 pub(crate) mod door;
 pub(crate) mod envelope;

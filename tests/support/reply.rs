@@ -70,6 +70,11 @@ impl Reply {
         self.document["code"].as_str().unwrap_or_default()
     }
 
+    /// What it ended with: the code, or the outcome of a success.
+    pub(crate) fn ending(&self) -> &str {
+        if self.code().is_empty() { self.outcome() } else { self.code() }
+    }
+
     /// The ids of the messages that come again; none if this is no answer to a queue.
     pub(crate) fn failed_messages(&self) -> Option<Vec<&str>> {
         let failures = self.document["batchItemFailures"].as_array()?;

@@ -30,8 +30,7 @@ async fn check_with(timing: Timing, name: &str, faults: Vec<Fault>, calls: &[&st
     }
     let reply = scene.ask(Door::Direct, &grant(json!({}))).await;
     assert_eq!(scene.calls(), calls, "{name}");
-    let ended = if reply.code().is_empty() { reply.outcome() } else { reply.code() };
-    assert_eq!(ended, ending, "{name}");
+    assert_eq!(reply.ending(), ending, "{name}");
     assert!(scene.statements(ORDERS).len() <= 1, "{name}");
     let outcome = scene.records().pop().unwrap();
     let confirmed = ending == "granted" && calls.last() == Some(&"read");
@@ -142,8 +141,7 @@ async fn a_success_that_leaves_out_the_qualifier_is_one() {
             "Action": "lambda:InvokeFunction", "Resource": resource,
         })));
         let reply = scene.ask(Door::Direct, &grant(json!({ "Qualifier": "live" }))).await;
-        let ended = if reply.code().is_empty() { reply.outcome() } else { reply.code() };
-        assert_eq!(ended, ending, "{resource}");
+        assert_eq!(reply.ending(), ending, "{resource}");
     }
 }
 
@@ -180,8 +178,7 @@ async fn a_success_without_its_conditions_is_told() {
             "Action": "lambda:InvokeFunction", "Resource": ORDERS, "Condition": condition,
         })));
         let reply = scene.ask(Door::Direct, &grant(asked.clone())).await;
-        let ended = if reply.code().is_empty() { reply.outcome() } else { reply.code() };
-        assert_eq!(ended, ending, "{asked} stored under {condition}");
+        assert_eq!(reply.ending(), ending, "{asked} stored under {condition}");
     }
 }
 
