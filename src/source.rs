@@ -50,6 +50,8 @@ pub struct Held {
 #[derive(Debug)]
 pub struct Followed {
     every: Duration,
+    /// How long a reply waits for a look.
+    patience: Duration,
     most_age: Option<Duration>,
     known: Arc<Known>,
 }
@@ -106,7 +108,8 @@ impl Held {
 impl Source {
     /// Follows a configuration; no allowlist is used when AppConfig's last answer is older than `most_age`.
     pub fn follow(extension: Extension, most_age: Option<Duration>) -> Self {
-        Self::Followed(Followed { every: EVERY, most_age, known: Arc::new(Known::of(extension, State::default())) })
+        let known = Arc::new(Known::of(extension, State::default()));
+        Self::Followed(Followed { every: EVERY, patience: MOST_REFRESHING, most_age, known })
     }
 
     /// Asks before each request, however soon after the last, so that a test need not wait.
@@ -114,6 +117,15 @@ impl Source {
     pub fn restless(self) -> Self {
         match self {
             Self::Followed(followed) => Self::Followed(Followed { every: Duration::ZERO, ..followed }),
+            given => given,
+        }
+    }
+
+    /// Waits for as long as a look takes, so that what a test has set decides however much the machine has to do.
+    #[cfg(feature = "local")]
+    pub fn patient(self) -> Self {
+        match self {
+            Self::Followed(followed) => Self::Followed(Followed { patience: Duration::MAX, ..followed }),
             given => given,
         }
     }
@@ -148,7 +160,7 @@ impl Source {
     /// Does some work, and looks for a newer version meanwhile if it is time to: it serves the next request.
     pub async fn meanwhile<T>(&self, work: impl Future<Output = T>) -> T {
         match self {
-            Self::Followed(followed) if followed.is_due() => join(work, followed.look(MOST_REFRESHING)).await.0,
+            Self::Followed(followed) if followed.is_due() => join(work, followed.look(followed.patience)).await.0,
             _ => work.await,
         }
     }
@@ -248,7 +260,12 @@ mod tests {
         let extension = Extension::new("broker/live/allowlist", 2772)?;
         let held = Held { allowlist: Arc::default(), version: None, seen: Some(mark) };
         let state = State { held: Some(Arc::new(held)), asked: Some(mark), answered: Some(mark), ..State::default() };
-        Some(Followed { every: EVERY, most_age: Some(HOUR / 6), known: Arc::new(Known::of(extension, state)) })
+        Some(Followed {
+            every: EVERY,
+            patience: MOST_REFRESHING,
+            most_age: Some(HOUR / 6),
+            known: Arc::new(Known::of(extension, state)),
+        })
     }
 
     #[test]
@@ -280,7 +297,7 @@ mod tests {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let extension = Extension::new("broker/live/allowlist", silent.local_addr().unwrap().port()).unwrap();
         let known = Arc::new(Known::of(extension, State::default()));
-        let followed = Followed { every: EVERY, most_age: None, known };
+        let followed = Followed { every: EVERY, patience: MOST_REFRESHING, most_age: None, known };
         let since = || followed.known.state().asking.as_ref().map(|asking| asking.since.age());
         followed.look(MOST_REFRESHING).await;
         for (age, goes_on) in

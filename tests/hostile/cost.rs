@@ -66,7 +66,7 @@ async fn cost(name: &str, event: Vec<u8>, more: &[(&str, &str)]) -> (Option<Valu
     let before = sandbox.used();
     let bytes = event.len();
     // What is bounded is the work, which a busy machine may take longer for.
-    let answer = sandbox.invoke_within(10 * TIMEOUT, "id-1", event).await;
+    let answer = sandbox.invoke_within(2 * TIMEOUT, "id-1", event).await;
     let after = sandbox.used();
     let (memory, work) = (after.memory - before.memory, after.work - before.work);
     println!(

@@ -17,7 +17,7 @@ pub(crate) type Answer = (u16, Option<&'static str>, Value);
 
 type Answers = dyn Fn(&str, &str, &[u8]) -> Answer + Send + Sync;
 
-/// What answers the method, path and body of each call after the same time.
+/// What answers the method, path and body of each call, half of the same time after it is sent and before it is heard.
 #[derive(Clone)]
 pub(crate) struct Answering {
     latency: Duration,
@@ -34,7 +34,7 @@ impl HttpConnector for Answering {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let Self { latency, answer } = self.clone();
         HttpConnectorFuture::new(async move {
-            tokio::time::sleep(latency).await;
+            tokio::time::sleep(latency / 2).await;
             let (_, from_host) = request.uri().split_once("://").unwrap();
             let path = &from_host[from_host.find('/').unwrap()..];
             let path = path.split('?').next().unwrap();
@@ -43,6 +43,7 @@ impl HttpConnector for Answering {
             if let Some(error) = error {
                 response.headers_mut().insert("x-amzn-errortype", error);
             }
+            tokio::time::sleep(latency / 2).await;
             Ok(response)
         })
     }

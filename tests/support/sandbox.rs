@@ -172,7 +172,7 @@ impl Sandbox {
         self.send(Event::new(request_id, FUNCTION_ARN, TIMEOUT, event.into())).await
     }
 
-    /// The same, with little time left before Lambda's deadline.
+    /// The same, with another time left before Lambda's deadline.
     pub(crate) async fn invoke_within(&self, time: Duration, request_id: &str, event: impl Into<Vec<u8>>) -> Answer {
         self.send(Event::new(request_id, FUNCTION_ARN, time, event.into())).await
     }
