@@ -239,7 +239,7 @@ pub(crate) async fn answer<T, O: RequestId + Send, E: ProvideErrorMetadata + Sen
 /// generic, it would be in the binary a dozen times.
 async fn within(time: Duration, sent: Pin<&mut (dyn Future<Output = ()> + Send)>) -> u16 {
     let sent = async {
-        // A call without an end has none of its own either.
+        // Whether it ended in time, what it has left behind tells.
         let _ = tokio::time::timeout(time, sent).await;
         STATUS.with(Cell::get)
     };

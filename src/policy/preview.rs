@@ -89,7 +89,8 @@ pub(crate) async fn preview_revoke(
     written
 }
 
-/// Reads a policy without a change in mind. Where AWS's lists may be had, a function without one that they do not have is missing.
+/// Reads a policy without a change in mind. Where AWS's lists may be had, a function without a policy that is on none of
+/// them is missing.
 pub(super) async fn look(client: &Client, (given, target): (&Given, &Target), budget: Budget, lists: bool) -> Seen {
     let mut seen = read(client, given, budget).await;
     seen.missing |= lists && seen.is_on_no_list(client, target, budget).await;
