@@ -10,6 +10,7 @@
 mod trust;
 
 use std::fmt;
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +34,7 @@ use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, ToSocketAddrs};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -98,6 +100,32 @@ impl std::error::Error for NotSent {
     }
 }
 
+/// Where the first connection will go. Its name is being looked up from the moment that this is made, on a thread of
+/// its own: the C library has no end for a look-up that nobody answers, and the start goes on meanwhile.
+pub struct Ahead {
+    origin: Origin,
+    addresses: JoinHandle<io::Result<Vec<SocketAddr>>>,
+    end: Instant,
+}
+
+impl Ahead {
+    /// The way to this URL, if it is one that a connection can go to.
+    pub fn to(url: &str) -> Option<Self> {
+        Self::found_by(url, |host, port| Ok((host, port).to_socket_addrs()?.collect()))
+    }
+
+    /// The same with another way to look up a host.
+    pub fn found_by(
+        url: &str,
+        look_up: impl FnOnce(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + 'static,
+    ) -> Option<Self> {
+        let origin = Origin::of(&url.parse().ok()?)?;
+        let at = origin.clone();
+        let addresses = spawn_blocking(move || look_up(at.at().0, at.port));
+        Some(Self { origin, addresses, end: Instant::now() + MOST_WARMING })
+    }
+}
+
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
@@ -125,14 +153,10 @@ impl Connection {
 
     /// Opens the connection ahead of the first request, and does something else while AWS works out its
     /// part of the handshake. A failure only costs the head start.
-    ///
-    /// The name is looked up on this thread, which has nothing else to do during init: a thread of its
-    /// own for one look-up costs more than the look-up.
-    pub async fn warm<T>(&self, url: &str, meanwhile: impl Future<Output = T>) -> T {
-        let Some(origin) = url.parse().ok().as_ref().and_then(Origin::of) else { return meanwhile.await };
-        let end = Instant::now() + MOST_WARMING;
-        let addresses: Vec<SocketAddr> = origin.at().to_socket_addrs().into_iter().flatten().collect();
-        let Ok(Ok(tcp)) = timeout_at(end, TcpStream::connect(&*addresses)).await else { return meanwhile.await };
+    pub async fn warm<T>(&self, ahead: Ahead, meanwhile: impl Future<Output = T>) -> T {
+        let Ahead { origin, addresses, end } = ahead;
+        let tcp = async { TcpStream::connect(&*addresses.await??).await };
+        let Ok(Ok(tcp)) = timeout_at(end, tcp).await else { return meanwhile.await };
         // The first of the two is polled first, and so has sent its greeting before the other starts.
         let (open, done) = join(timeout_at(end, self.greet(origin, tcp)), meanwhile).await;
         if let Ok(Ok(open)) = open {

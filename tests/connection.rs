@@ -1,17 +1,20 @@
 //! Whom the broker takes for AWS: over real TLS, with certificates made for each case.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use permission_broker::connection::{Authorities, Connection};
+use permission_broker::connection::{Ahead, Authorities, Connection};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::time::{Instant, advance};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
@@ -152,4 +155,22 @@ async fn nobody_else_is() {
     let mut by_mere = signed(for_host("localhost"), &Issuer::new(for_host("localhost"), mere.key));
     by_mere.chain.extend(mere.chain);
     assert!(!is_trusted("mere", Some(both.as_bytes()), &by_mere).await, "signed by one that is no authority");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_up_that_nobody_answers_holds_up_the_start_for_two_seconds() {
+    let connection = Connection::new(None).unwrap();
+    let begun = Instant::now();
+    // Ends with the test, when nobody can send any more.
+    let (_silent, answer) = std::sync::mpsc::channel::<()>();
+    let ahead = Ahead::found_by("https://lambda.us-east-1.amazonaws.com", move |_, _| {
+        answer.recv().map_err(io::Error::other)?;
+        Ok(Vec::new())
+    });
+    // While the look-up runs, tokio's clock does not move by itself.
+    let (started, ()) = tokio::join!(connection.warm(ahead.unwrap(), async { Instant::now() }), async {
+        advance(Duration::from_millis(1_999)).await;
+        advance(Duration::from_millis(1)).await;
+    });
+    assert_eq!(started - begun, Duration::from_secs(2));
 }
