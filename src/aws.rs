@@ -119,7 +119,7 @@ fn shared(
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         // A connection is kept or dropped by what became of it (`connection`), not by the SDK's guess.
         .retry_config(RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections))
-        // The broker's own clock ends every call: a second one costs a timer and a wake-up for each.
+        // The broker's own clock ends every call, and the connection's is the net under it.
         .timeout_config(TimeoutConfig::disabled())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .http_client(http);

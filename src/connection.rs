@@ -35,7 +35,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{self, CipherSuite, ClientConfig};
@@ -53,6 +53,10 @@ const MOST_IDLE: Duration = Duration::from_secs(60);
 
 /// The longest that opening a connection ahead of time may hold up the start.
 const MOST_WARMING: Duration = Duration::from_secs(2);
+
+/// The longest that one request may take, from the look-up of the name to the end of the answer. Whoever makes a call
+/// has a shorter time for it (`Timing::call`): this is the net under a call that was given none.
+const MOST_EXCHANGING: Duration = Duration::from_secs(3);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -295,7 +299,9 @@ impl HttpConnector for Connection {
         let connection = self.clone();
         HttpConnectorFuture::new(async move {
             let (origin, request) = prepare(request).map_err(ConnectorError::user)?;
-            let response = connection.exchange(origin, request).await.map_err(ConnectorError::io)?;
+            let exchange = timeout(MOST_EXCHANGING, connection.exchange(origin, request)).await;
+            let response =
+                exchange.map_err(|late| ConnectorError::timeout(late.into()))?.map_err(ConnectorError::io)?;
             HttpResponse::try_from(response.map(SdkBody::from))
                 .map_err(|error| ConnectorError::other(error.into(), None))
         })

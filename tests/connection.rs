@@ -174,3 +174,14 @@ async fn a_look_up_that_nobody_answers_holds_up_the_start_for_two_seconds() {
     });
     assert_eq!(started - begun, Duration::from_secs(2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_nobody_answers_ends_after_three_seconds() {
+    // Connections are made by the system, and nobody takes them.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let begun = Instant::now();
+    let request = HttpRequest::get(format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+    let error = Connection::new(None).unwrap().call(request).await.unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+    assert_eq!(begun.elapsed(), Duration::from_secs(3));
+}
