@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use crate::Failure;
 use crate::program::{here, without_package};
 
-/// Builds that program, and runs it.
+/// Builds that program with the profile that the broker is deployed with, and runs it.
 pub(crate) fn run() -> Result<(), Failure> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["run", "--quiet", "--release", "--locked", "--package", "growth", "--manifest-path"]);
+    cargo.args(["run", "--quiet", "--profile", "deployed", "--locked", "--package", "growth", "--manifest-path"]);
     cargo.arg(here("Cargo.toml")).stdin(Stdio::null());
     without_package(&mut cargo);
     if cargo.status()?.success() { Ok(()) } else { Err("growth could not be measured".into()) }

@@ -27,9 +27,13 @@ pub(crate) fn time<T>(
 }
 
 /// The same for work that waits.
-pub(crate) async fn time_async(mut work: impl AsyncFnMut() -> Result<(), Failure>) -> Result<f64, Failure> {
+pub(crate) async fn time_async(
+    mut prepare: impl FnMut(),
+    mut work: impl AsyncFnMut() -> Result<(), Failure>,
+) -> Result<f64, Failure> {
     let (mut times, begun) = (Vec::new(), Instant::now());
     while times.len() < LEAST || begun.elapsed() < TIME {
+        prepare();
         let start = cpu()?;
         work().await?;
         times.push(cpu()? - start);

@@ -37,7 +37,11 @@ pub(crate) fn padded(bytes: usize) -> String {
     let mut request = request("s0");
     request["dryRun"] = true.into();
     let request = request.to_string();
-    let body = " ".repeat(bytes.saturating_sub(request.len())) + &request;
+    http(&(" ".repeat(bytes.saturating_sub(request.len())) + &request))
+}
+
+/// What an HTTP API hands over.
+pub(crate) fn http(body: &str) -> String {
     json!({
         "requestContext": {
             "http": { "method": "POST" }, "requestId": "ejqZHKpKIAMEVkQ=",

@@ -8,7 +8,7 @@ mod series;
 mod stage;
 mod table;
 
-use series::Series;
+use series::{Batch, Series};
 
 /// What stops a measurement.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -16,14 +16,16 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 fn main() -> Result<(), Failure> {
     // Where the broker would pause, the runtime's clock is moved on instead.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-    let all: Vec<Series> = runtime.block_on(async {
+    let (all, batch): (Vec<Series>, Batch) = runtime.block_on(async {
         let mut all = series::allowlist()?;
         all.extend(series::rules()?);
         all.push(series::policy().await?);
         all.extend(series::request().await?);
-        all.push(series::batch().await?);
-        Ok::<_, Failure>(all)
+        let batch = Batch::measure().await?;
+        all.push(batch.series());
+        Ok::<_, Failure>((all, batch))
     })?;
     table::print(&all);
+    table::print_batch(&batch);
     Ok(())
 }
