@@ -4,10 +4,12 @@
 //! its Runtime API and a fake of its control plane over TLS. What is compared runs in turns, so that a busy
 //! machine disturbs all alike, and is judged by ratios.
 
+mod callgrind;
 mod certificates;
 mod compare;
 mod control_plane;
 mod cost;
+mod count;
 mod event;
 mod figures;
 mod goals;

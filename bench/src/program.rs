@@ -28,6 +28,19 @@ pub(crate) struct Program {
     pub(crate) audit_lines: usize,
 }
 
+/// What the template switches on unless it is told otherwise: the policy is read before it is written, and the outcomes
+/// carry metrics.
+const SWITCHES: [(&str, &str); 2] = [("BROKER_POLICY_BUDGET", "on"), ("BROKER_METRICS", "on")];
+
+impl Program {
+    /// The broker with the template's switches: a read of the policy and a write for each grant.
+    pub(crate) fn as_deployed(&self) -> Self {
+        let mut environment = self.environment.clone();
+        environment.extend(SWITCHES.map(|(name, value)| (name, value.to_owned())));
+        Self { environment, calls: 2, ..self.clone() }
+    }
+}
+
 /// Which binaries are measured.
 #[derive(clap::Args)]
 pub(crate) struct Binaries {
