@@ -6,6 +6,7 @@
 
 mod callgrind;
 mod certificates;
+mod code;
 mod compare;
 mod control_plane;
 mod cost;
@@ -18,7 +19,9 @@ mod http;
 mod instructions;
 mod lab;
 mod markdown;
+mod parts;
 mod process;
+mod profile;
 mod program;
 mod python;
 mod runtime_api;
@@ -85,6 +88,8 @@ enum Command {
         #[arg(long)]
         record: bool,
     },
+    /// Which part of the broker the instructions are spent in, and its size.
+    Profile,
 }
 
 fn main() -> ExitCode {
@@ -111,5 +116,6 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Growth) => growth::run(),
         Some(Command::Cost) => cost::run(&broker()?, door, &cli.extent),
         Some(Command::Instructions { record }) => instructions::run(&broker()?, door, record),
+        Some(Command::Profile) => profile::run(&cli.binaries.broker_with_names()?, door),
     }
 }
