@@ -26,10 +26,6 @@ mod price {
 /// How long AWS takes to answer a call, in milliseconds. An assumption: it was not measured here.
 const AWS: f64 = 60.0;
 
-/// What the template switches on unless it is told otherwise: the policy is read before it is written, and the outcomes
-/// carry metrics.
-const SWITCHES: [(&str, &str); 2] = [("BROKER_POLICY_BUDGET", "on"), ("BROKER_METRICS", "on")];
-
 /// What Lambda adds to the init of an empty function, in milliseconds: published measurements of a Rust function that
 /// does nothing report 15, of which its own process takes two.
 const INIT_OF_LAMBDA: f64 = 13.0;
@@ -81,7 +77,7 @@ impl Measured {
 /// Measures the broker alone, as the template deploys it, and prints the bill.
 pub(crate) fn run(broker: &Program, door: Door, extent: &Extent) -> Result<(), Failure> {
     let lab = Lab::new()?;
-    let broker = &as_deployed(broker);
+    let broker = &broker.as_deployed();
     let task = Task { door, wish: Wish::Allowed, events: extent.events };
     let starts = (0..extent.starts).map(|_| measure(broker, &lab, task, None)).collect::<Result<Vec<_>, _>>()?;
     let measured = Measured::of(broker.calls, &starts);
@@ -131,11 +127,4 @@ fn bill(measured: &Measured, architecture: &str, gb_second: f64) {
         [format!("{mb} MB")].into_iter().chain(cells.into_iter().flatten()).collect()
     };
     markdown::print(&header, &SIZES_MB.map(row));
-}
-
-/// The broker with the template's switches: a read of the policy and a write for each grant.
-fn as_deployed(broker: &Program) -> Program {
-    let mut broker = broker.clone();
-    broker.environment.extend(SWITCHES.map(|(name, value)| (name, value.to_owned())));
-    Program { calls: 2, ..broker }
 }

@@ -1,38 +1,26 @@
 //! What the broker executes, counted by valgrind: the same on a busy machine, so that a commit which makes the broker
 //! slower is noticed by CI. The counts are recorded in a file; whoever changes them on purpose records them again.
 
-use std::ffi::OsString;
 use std::process::{Command, Stdio};
 
 use serde_json::{Map, Value, json};
 
-use crate::event::{Door, Wish, event};
+use crate::callgrind::total;
+use crate::count::COUNTS;
+use crate::event::Door;
 use crate::figures::shown;
 use crate::lab::Lab;
 use crate::program::{Program, here};
-use crate::sandbox::Sandbox;
 use crate::{Failure, markdown};
 
 /// By how much a count may differ from its record: the compiler, the C library and the processor have a say, too.
 const MOST: f64 = 0.15;
 
-/// Two runs with so many events differ by what the events between them cost.
-const FEW: usize = 20;
-const MANY: usize = 220;
-
-/// What is counted.
-type Counts = [(&'static str, f64); 3];
-
 /// Counts, and compares with the record or replaces it.
 pub(crate) fn run(broker: &Program, door: Door, record: bool) -> Result<(), Failure> {
     let lab = Lab::new()?;
-    let count = |wish, events| count(broker, &lab, door, wish, events);
-    let each = |wish| -> Result<f64, Failure> { Ok((count(wish, MANY)? - count(wish, FEW)?) / (MANY - FEW) as f64) };
-    let counts = [
-        ("start and first grant", count(Wish::Allowed, 1)?),
-        ("warm grant", each(Wish::Allowed)?),
-        ("denied warm request", each(Wish::Denied)?),
-    ];
+    let counts = COUNTS.iter().map(|count| Ok((count.what, count.run(broker, &lab, door, total)?.each(|it| *it))));
+    let counts = counts.collect::<Result<Vec<(&str, f64)>, Failure>>()?;
     let file = here("instructions.json");
     if record {
         let members = counts.iter().map(|(what, count)| ((*what).to_owned(), json!(count.round() as u64)));
@@ -47,7 +35,7 @@ pub(crate) fn run(broker: &Program, door: Door, record: bool) -> Result<(), Fail
     judge(&counts, &recorded)
 }
 
-fn print(counts: &Counts, recorded: &Value) {
+fn print(counts: &[(&str, f64)], recorded: &Value) {
     let row = |(what, count): &(&str, f64)| {
         let before = recorded[what].as_f64().unwrap_or(f64::NAN);
         vec![(*what).to_owned(), shown(*count), shown(before), format!("{:+.1} %", (count / before - 1.0) * 100.0)]
@@ -56,9 +44,9 @@ fn print(counts: &Counts, recorded: &Value) {
 }
 
 /// More is an error; less is worth a new record, so that it stays won.
-fn judge(counts: &Counts, recorded: &Value) -> Result<(), Failure> {
+fn judge(counts: &[(&str, f64)], recorded: &Value) -> Result<(), Failure> {
     let again = "cargo run --release --manifest-path bench/Cargo.toml -- instructions --record";
-    let change = |&(what, count): &(&'static str, f64)| Some((what, count / recorded[what].as_f64()? - 1.0));
+    let change = |&(what, count)| Some((what, count / recorded[what].as_f64()? - 1.0));
     let changes: Option<Vec<(&str, f64)>> = counts.iter().map(change).collect();
     let changes = changes.ok_or("bench/instructions.json lacks a count")?;
     let of = |changed: fn(f64) -> bool| -> String {
@@ -76,27 +64,6 @@ fn judge(counts: &Counts, recorded: &Value) -> Result<(), Failure> {
     let now = format!("{}, {}", version("rustc")?, version("valgrind")?);
     Err(format!("more than 15 % more instructions: {more} (recorded with {with}; now {now}). If it is meant: {again}")
         .into())
-}
-
-/// The instructions of a whole process that answers so many events.
-fn count(broker: &Program, lab: &Lab, door: Door, wish: Wish, events: usize) -> Result<f64, Failure> {
-    let out = here("target/callgrind.out");
-    let mut to = OsString::from("--callgrind-out-file=");
-    to.push(&out);
-    let valgrind = ["valgrind".into(), "--quiet".into(), "--tool=callgrind".into(), to];
-    lab.control_plane.reset();
-    let sandbox = Sandbox::start(broker, lab, &valgrind)?;
-    for number in 0..events {
-        let reply = sandbox.invoke(broker, event(door, wish, number))?;
-        let wanted = if wish == Wish::Allowed { "granted" } else { "denied" };
-        if reply.outcome().as_deref() != Some(wanted) {
-            return Err(format!("event {number} is not {wanted}: {}", reply.body).into());
-        }
-    }
-    sandbox.stop()?;
-    let text = std::fs::read_to_string(&out)?;
-    let total = text.lines().find_map(|line| line.strip_prefix("totals: ")).ok_or("callgrind gives no total")?;
-    Ok(total.trim().parse()?)
 }
 
 /// The first line that a tool says about itself.

@@ -4,10 +4,13 @@
 //! its Runtime API and a fake of its control plane over TLS. What is compared runs in turns, so that a busy
 //! machine disturbs all alike, and is judged by ratios.
 
+mod callgrind;
 mod certificates;
+mod code;
 mod compare;
 mod control_plane;
 mod cost;
+mod count;
 mod event;
 mod figures;
 mod goals;
@@ -16,7 +19,9 @@ mod http;
 mod instructions;
 mod lab;
 mod markdown;
+mod parts;
 mod process;
+mod profile;
 mod program;
 mod python;
 mod runtime_api;
@@ -83,6 +88,8 @@ enum Command {
         #[arg(long)]
         record: bool,
     },
+    /// Which part of the broker the instructions are spent in, and its size.
+    Profile,
 }
 
 fn main() -> ExitCode {
@@ -109,5 +116,6 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Growth) => growth::run(),
         Some(Command::Cost) => cost::run(&broker()?, door, &cli.extent),
         Some(Command::Instructions { record }) => instructions::run(&broker()?, door, record),
+        Some(Command::Profile) => profile::run(&cli.binaries.broker_with_names()?, door),
     }
 }

@@ -28,6 +28,19 @@ pub(crate) struct Program {
     pub(crate) audit_lines: usize,
 }
 
+/// What the template switches on unless it is told otherwise: the policy is read before it is written, and the outcomes
+/// carry metrics.
+const SWITCHES: [(&str, &str); 2] = [("BROKER_POLICY_BUDGET", "on"), ("BROKER_METRICS", "on")];
+
+impl Program {
+    /// The broker with the template's switches: a read of the policy and a write for each grant.
+    pub(crate) fn as_deployed(&self) -> Self {
+        let mut environment = self.environment.clone();
+        environment.extend(SWITCHES.map(|(name, value)| (name, value.to_owned())));
+        Self { environment, calls: 2, ..self.clone() }
+    }
+}
+
 /// Which binaries are measured.
 #[derive(clap::Args)]
 pub(crate) struct Binaries {
@@ -42,11 +55,24 @@ pub(crate) struct Binaries {
 impl Binaries {
     /// The broker as it is deployed, or another binary in its place.
     pub(crate) fn broker(&self) -> Result<Program, Failure> {
+        self.broker_with("broker", &[])
+    }
+
+    /// The same broker with the names of its functions, which say the types that a generic function was compiled for as
+    /// well. It is built in a folder of its own, so that it never takes the place of what is measured.
+    pub(crate) fn broker_with_names(&self) -> Result<Program, Failure> {
+        self.broker_with(
+            "profile",
+            &[("CARGO_PROFILE_RELEASE_STRIP", "none"), ("RUSTFLAGS", "-C symbol-mangling-version=v0")],
+        )
+    }
+
+    fn broker_with(&self, folder: &str, variables: &[(&str, &str)]) -> Result<Program, Failure> {
         let binary = match &self.broker {
             Some(file) => file.canonicalize().map_err(|error| format!("{}: {error}", file.display()))?,
             None => {
                 let options = ["--no-default-features", "--bin", "permission-broker"];
-                self.build(&here("../Cargo.toml"), "broker", &options)?.join("permission-broker")
+                self.build(&here("../Cargo.toml"), folder, &options, variables)?.join("permission-broker")
             }
         };
         let environment = vec![("BROKER_ALLOWLIST", allowlist()), ("BROKER_SOURCES", "direct,api-gateway".to_owned())];
@@ -55,21 +81,27 @@ impl Binaries {
 
     /// A Lambda function that does nothing.
     pub(crate) fn floor(&self) -> Result<Program, Failure> {
-        Ok(of("floor", self.build(&here("rivals/floor/Cargo.toml"), "floor", &[])?.join("floor")))
+        Ok(of("floor", self.build(&here("rivals/floor/Cargo.toml"), "floor", &[], &[])?.join("floor")))
     }
 
     /// What is written first, with every default.
     pub(crate) fn naive(&self) -> Result<Program, Failure> {
-        let binary = self.build(&here("rivals/naive/Cargo.toml"), "naive", &[])?.join("naive");
+        let binary = self.build(&here("rivals/naive/Cargo.toml"), "naive", &[], &[])?.join("naive");
         Ok(Program { calls: 1, ..of("naive", binary) })
     }
 
     /// Builds one package, and gives the folder of its binaries.
-    fn build(&self, manifest: &Path, name: &str, options: &[&str]) -> Result<PathBuf, Failure> {
+    fn build(
+        &self,
+        manifest: &Path,
+        name: &str,
+        options: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<PathBuf, Failure> {
         let target = here("target").join(name);
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "--release", "--locked", "--manifest-path"]).arg(manifest);
-        cargo.arg("--target-dir").arg(&target).args(options).stdin(Stdio::null());
+        cargo.arg("--target-dir").arg(&target).args(options).envs(variables.iter().copied()).stdin(Stdio::null());
         without_package(&mut cargo);
         if !self.no_build && !cargo.status()?.success() {
             return Err(format!("{name} could not be built").into());
