@@ -10,6 +10,7 @@ mod values;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -25,6 +26,11 @@ use values::Values;
 /// The condition key under which a secret travels.
 const TOKEN_KEY: &str = "lambda:eventsourcetoken";
 
+// Operators and keys of conditions.
+const ORGANIZATION: (&str, &str) = ("stringequals", "aws:principalorgid");
+const SOURCE_ACCOUNT: (&str, &str) = ("stringequals", "aws:sourceaccount");
+const SOURCE_ARN: (&str, &str) = ("arnlike", "aws:sourcearn");
+
 /// A statement in one canonical form. It may hold a token, so it has no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Statement {
@@ -33,12 +39,25 @@ pub(crate) struct Statement {
     principal: Party,
     action: String,
     resource: String,
-    /// (operator, key) in lower case, and the values.
-    conditions: BTreeMap<(String, String), Vec<String>>,
+    conditions: BTreeMap<Condition, Vec<String>>,
+}
+
+/// Operator and key of a condition, in lower case.
+type Condition = (String, String);
+
+/// What a statement means, whatever its id: all of it, or what is left when one thing in it does not matter. Borrowed, so
+/// that many can be compared at little cost. It may hold a token, so it has no `Debug`.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Meaning<'s> {
+    allow: bool,
+    principal: Option<&'s Party>,
+    action: &'s str,
+    resource: &'s str,
+    conditions: Vec<(&'s Condition, &'s Vec<String>)>,
 }
 
 /// A principal as AWS stores it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Party {
     Everyone,
     Account(AccountId),
@@ -134,9 +153,9 @@ impl Statement {
         Fingerprint::of(&self.written_out(true))
     }
 
-    /// Everything in it as one text, the same for two statements only if they are equal.
-    pub(crate) fn canonical(&self) -> String {
-        self.written_out(false)
+    /// Everything in it but its id as one text, the same for two statements only if they mean the same.
+    pub(crate) fn canonical(self) -> String {
+        Self { sid: String::new(), ..self }.written_out(false)
     }
 
     fn written_out(&self, hide_token: bool) -> String {
@@ -161,8 +180,10 @@ impl Statement {
             true => values.first().map(|token| token.len()),
             false => None,
         };
-        let shown = self.shown_in(self.resource.split(':').nth(1).unwrap_or_default()).get().len();
-        self.conditions.iter().find_map(token).map_or(shown, |token| shown + token - "present".len())
+        let partition = self.resource.split(':').nth(1).unwrap_or_default();
+        let mut shown = Counted(0);
+        self.shown_in(partition, |it| serde_json::to_writer(&mut shown, it).unwrap_or_default());
+        self.conditions.iter().find_map(token).map_or(shown.0, |token| shown.0 + token - "present".len())
     }
 
     /// Whether its principal is a unique id: a user or a role that was deleted.
@@ -176,42 +197,62 @@ impl Statement {
             == (other.allow, &other.principal, &other.action, &other.conditions)
     }
 
-    /// The same under no id.
-    pub(crate) fn without_sid(&self) -> Self {
-        Self { sid: String::new(), ..self.clone() }
+    /// What it means.
+    pub(crate) fn meaning(&self) -> Meaning<'_> {
+        let Self { sid: _, allow, principal, action, resource, conditions } = self;
+        let conditions = conditions.iter().collect();
+        Meaning { allow: *allow, principal: Some(principal), action, resource, conditions }
+    }
+
+    /// What it means but for whom, if it grants to one account, of whatever organization.
+    pub(crate) fn meaning_to_any_account(&self) -> Option<Meaning<'_>> {
+        self.is_to_one_account().then(|| Meaning { principal: None, ..self.meaning() })
+    }
+
+    /// What it means but for the source ARN.
+    pub(crate) fn meaning_from_anywhere(&self) -> Meaning<'_> {
+        let mut meaning = self.meaning();
+        meaning.conditions.retain(|(condition, _)| !is(condition, SOURCE_ARN));
+        meaning
     }
 
     /// What would grant the same to an organization, if it grants to one account.
     pub(crate) fn to_any_organization(&self) -> Option<Self> {
         const SOME_ORGANIZATION: &str = "o-0000000000";
-        let key = ("stringequals".to_owned(), "aws:principalorgid".to_owned());
-        if !self.allow || !matches!(self.principal, Party::Account(_)) || self.conditions.contains_key(&key) {
-            return None;
-        }
-        let mut one = Self { principal: Party::Everyone, ..self.clone() };
-        one.conditions.insert(key, vec![SOME_ORGANIZATION.to_owned()]);
-        Some(one)
+        let to_everyone = || Self { principal: Party::Everyone, ..self.clone() };
+        self.is_to_one_account().then(|| to_everyone().under(ORGANIZATION, SOME_ORGANIZATION))
+    }
+
+    fn is_to_one_account(&self) -> bool {
+        self.allow && matches!(self.principal, Party::Account(_)) && self.condition(ORGANIZATION).is_none()
+    }
+
+    /// The values of a condition.
+    fn condition(&self, wanted: (&str, &str)) -> Option<&[String]> {
+        self.conditions.iter().find(|(condition, _)| is(condition, wanted)).map(|(_, values)| values.as_slice())
+    }
+
+    /// The same with a condition, in the place of one of the same key.
+    fn under(mut self, (operator, key): (&str, &str), value: &str) -> Self {
+        self.conditions.insert((operator.to_owned(), key.to_owned()), vec![value.to_owned()]);
+        self
     }
 
     /// The source ARN, if it has exactly one.
     pub(crate) fn source_arn(&self) -> Option<&str> {
-        let key = ("arnlike".to_owned(), "aws:sourcearn".to_owned());
-        let [arn] = self.conditions.get(&key)?.as_slice() else { return None };
+        let [arn] = self.condition(SOURCE_ARN)? else { return None };
         Some(arn)
     }
 
     /// Whether a grant may have a pattern in the place of its source ARN: an account stands beside it.
     pub(crate) fn takes_a_pattern(&self) -> bool {
-        let key = ("stringequals".to_owned(), "aws:sourceaccount".to_owned());
-        self.allow && (self.conditions.contains_key(&key) || self.source_account().is_some_and(|it| !it.is_empty()))
+        self.allow
+            && (self.condition(SOURCE_ACCOUNT).is_some() || self.source_account().is_some_and(|it| !it.is_empty()))
     }
 
     /// The same with another source ARN.
     pub(crate) fn from(&self, source_arn: &str) -> Self {
-        let mut one = self.clone();
-        let key = ("arnlike".to_owned(), "aws:sourcearn".to_owned());
-        one.conditions.insert(key, vec![source_arn.to_owned()]);
-        one
+        self.clone().under(SOURCE_ARN, source_arn)
     }
 
     /// Whether it lets in anything beyond what was asked: another effect, principal, action or
@@ -235,10 +276,10 @@ impl Statement {
 
     /// The statement as AWS writes it, for replies; a token is only said to be there.
     pub(crate) fn shown(&self, own: &Own) -> Box<RawValue> {
-        self.shown_in(own.partition())
+        self.shown_in(own.partition(), |it| serde_json::value::to_raw_value(it).unwrap_or_default())
     }
 
-    fn shown_in(&self, partition: &str) -> Box<RawValue> {
+    fn shown_in<T>(&self, partition: &str, write: impl FnOnce(&Shown<'_>) -> T) -> T {
         let mut condition: BTreeMap<&str, BTreeMap<&str, OneOf<'_>>> = BTreeMap::new();
         for ((operator, key), values) in &self.conditions {
             let value = match values.as_slice() {
@@ -249,7 +290,7 @@ impl Statement {
             condition.entry(spelt(operator)).or_default().insert(spelt(key), value);
         }
         let root;
-        let shown = Shown {
+        write(&Shown {
             sid: &self.sid,
             effect: if self.allow { "Allow" } else { "Deny" },
             principal: match &self.principal {
@@ -264,8 +305,7 @@ impl Statement {
             action: &self.action,
             resource: &self.resource,
             condition,
-        };
-        serde_json::value::to_raw_value(&shown).unwrap_or_default()
+        })
     }
 }
 
@@ -297,6 +337,10 @@ impl Party {
     }
 }
 
+fn is(condition: &Condition, (operator, key): (&str, &str)) -> bool {
+    condition.0 == operator && condition.1 == key
+}
+
 /// Whether a principal is what IAM puts in the place of a user or a role that was deleted.
 pub(crate) fn is_unique_id(id: &str) -> bool {
     let unique = id.len() >= 16 && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
@@ -317,6 +361,20 @@ fn spelt(word: &str) -> &str {
         "lambda:InvokedViaFunctionUrl",
     ];
     SPELT.into_iter().find(|known| known.eq_ignore_ascii_case(word)).unwrap_or(word)
+}
+
+/// How many bytes were written, and none of them.
+struct Counted(usize);
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[derive(Serialize)]

@@ -70,8 +70,9 @@ impl Fill {
     /// the advice is of what stays.
     pub(super) fn without(document: &str, sid: &str) -> Option<Self> {
         let after = Self::new(Some(document.len()), statement::bytes_without(document, sid)?);
-        let staying = statements(document).into_iter().filter(|statement| statement.sid() != sid);
-        Some(Self { advice: advice(&staying.collect::<Vec<_>>()), ..after })
+        let all = statements(document);
+        let staying: Vec<&Statement> = all.iter().filter(|statement| statement.sid() != sid).collect();
+        Some(Self { advice: advice(&staying), ..after })
     }
 
     /// What was seen, without the statement that was to come.
@@ -130,7 +131,8 @@ impl Fill {
     }
 
     fn with_advice(self, document: Option<&str>) -> Self {
-        Self { advice: document.map(statements).map(|all| advice(&all)).unwrap_or_default(), ..self }
+        let all = document.map(statements).unwrap_or_default();
+        Self { advice: advice(&all.iter().collect::<Vec<_>>()), ..self }
     }
 }
 
@@ -144,10 +146,11 @@ fn statements(document: &str) -> Vec<Statement> {
 }
 
 /// What would save the most comes first.
-fn advice(statements: &[Statement]) -> Vec<Advice> {
+fn advice(statements: &[&Statement]) -> Vec<Advice> {
     let mut all = duplicates(statements);
     // What ends makes room by itself, and what would stand in its place might not end.
-    let lasting: Vec<Statement> = statements.iter().filter(|it| expiry::said_by(it.sid()).is_none()).cloned().collect();
+    let lasting: Vec<&Statement> =
+        statements.iter().copied().filter(|it| expiry::said_by(it.sid()).is_none()).collect();
     all.extend(organizations(&lasting));
     all.extend(patterns(&lasting));
     all.extend(routes(&lasting));
@@ -158,8 +161,8 @@ fn advice(statements: &[Statement]) -> Vec<Advice> {
 }
 
 /// Statements that mean the same under several ids: all but the one that lasts longest, which is one that has no end.
-fn duplicates(statements: &[Statement]) -> Vec<Advice> {
-    let groups = grouped(statements, |statement| Some(statement.without_sid()));
+fn duplicates(statements: &[&Statement]) -> Vec<Advice> {
+    let groups = grouped(statements, |it| Some(it.meaning()), |it| Some(it.clone()));
     let of = |mut group: Vec<&Statement>| {
         group.sort_by_key(|statement| {
             let end = expiry::said_by(statement.sid());
@@ -172,8 +175,8 @@ fn duplicates(statements: &[Statement]) -> Vec<Advice> {
 }
 
 /// Accounts that are each granted the same. If they belong to one organization, one grant to it would do.
-fn organizations(statements: &[Statement]) -> Vec<Advice> {
-    let groups = grouped(statements, Statement::to_any_organization);
+fn organizations(statements: &[&Statement]) -> Vec<Advice> {
+    let groups = grouped(statements, Statement::meaning_to_any_account, Statement::to_any_organization);
     let of = |group: Vec<&Statement>| {
         let one = group.first().and_then(|first| first.to_any_organization()).map_or(0, |one| 1 + one.bytes());
         Advice {
@@ -187,11 +190,13 @@ fn organizations(statements: &[Statement]) -> Vec<Advice> {
 }
 
 /// Grants that differ in their source ARN alone, and whose ARNs are of one family.
-fn patterns(statements: &[Statement]) -> Vec<Advice> {
-    let groups = grouped(statements, |statement| {
-        let family = statement.source_arn().filter(|_| statement.takes_a_pattern()).and_then(family);
-        family.map(|family| statement.from(family))
-    });
+fn patterns(statements: &[&Statement]) -> Vec<Advice> {
+    let family = |it| source_of(it).and_then(family);
+    let groups = grouped(
+        statements,
+        |it| family(it).map(|family| (family, it.meaning_from_anywhere())),
+        |it| family(it).map(|family| it.from(family)),
+    );
     let of = |group: Vec<&Statement>| {
         let arns: Vec<&str> = group.iter().filter_map(|statement| statement.source_arn()).collect();
         let pattern = format!("{}*", common(&arns));
@@ -203,11 +208,13 @@ fn patterns(statements: &[Statement]) -> Vec<Advice> {
 }
 
 /// Grants to one route of an API of API Gateway that differ in the stage or the method alone.
-fn routes(statements: &[Statement]) -> Vec<Advice> {
-    let groups = grouped(statements, |statement| {
-        let route = statement.source_arn().filter(|_| statement.takes_a_pattern()).and_then(Route::of);
-        route.map(|route| statement.from(&Route { stage: "*", method: "*", ..route }.arn()))
-    });
+fn routes(statements: &[&Statement]) -> Vec<Advice> {
+    let route = |it| source_of(it).and_then(Route::of);
+    let groups = grouped(
+        statements,
+        |it| route(it).map(|route| (route.api, route.path, it.meaning_from_anywhere())),
+        |it| route(it).map(|route| it.from(&Route { stage: "*", method: "*", ..route }.arn())),
+    );
     let of = |group: Vec<&Statement>| {
         let routes: Vec<Route<'_>> = group.iter().filter_map(|it| it.source_arn()).filter_map(Route::of).collect();
         let pattern = Route::over(&routes).map(|route| route.arn()).unwrap_or_default();
@@ -216,6 +223,11 @@ fn routes(statements: &[Statement]) -> Vec<Advice> {
         Advice { advice: "use_one_source_arn", statement_ids: sids(&group), instead: Some(pattern), saves_bytes }
     };
     groups.into_iter().filter(|group| differ(group)).map(of).collect()
+}
+
+/// The source ARN of a grant that may have a pattern in its place.
+fn source_of(statement: &Statement) -> Option<&str> {
+    statement.source_arn().filter(|_| statement.takes_a_pattern())
 }
 
 /// Whether all of them are grants to one route, for which there is a pattern that reaches less far.
@@ -260,20 +272,28 @@ impl<'a> Route<'a> {
 
 /// Whether they mean more than one thing: of what stands twice, one could go without another in its place.
 fn differ(group: &[&Statement]) -> bool {
-    let mut meanings = group.iter().map(|statement| statement.without_sid());
+    let mut meanings = group.iter().map(|statement| statement.meaning());
     let first = meanings.next();
     meanings.any(|meaning| Some(&meaning) != first.as_ref())
 }
 
-/// Groups of at least two statements that are the same seen in some way.
-fn grouped(statements: &[Statement], seen: impl Fn(&Statement) -> Option<Statement>) -> Vec<Vec<&Statement>> {
-    let mut groups: BTreeMap<String, Vec<&Statement>> = BTreeMap::new();
+/// Groups of at least two statements that have the same key, in the order of what one of each is seen as, written out.
+/// Every grant looks for them, and few statements are alike: a key copies nothing, and what is written out is one
+/// statement of a group, where there are several groups.
+fn grouped<'s, K: Ord>(
+    statements: &[&'s Statement],
+    key: impl Fn(&'s Statement) -> Option<K>,
+    seen: impl Fn(&'s Statement) -> Option<Statement>,
+) -> Vec<Vec<&'s Statement>> {
+    let mut groups: BTreeMap<K, Vec<&Statement>> = BTreeMap::new();
     for statement in statements {
-        if let Some(view) = seen(statement) {
-            groups.entry(view.without_sid().canonical()).or_default().push(statement);
+        if let Some(key) = key(statement) {
+            groups.entry(key).or_default().push(statement);
         }
     }
-    groups.into_values().filter(|group| group.len() > 1).collect()
+    let mut groups: Vec<Vec<&Statement>> = groups.into_values().filter(|group| group.len() > 1).collect();
+    groups.sort_by_cached_key(|group| group.first().and_then(|first| seen(first)).map(Statement::canonical));
+    groups
 }
 
 fn sids(statements: &[&Statement]) -> Vec<String> {

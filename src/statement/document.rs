@@ -12,17 +12,15 @@ use crate::resource::Own;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Document<'a> {
-    #[serde(borrow)]
-    statement: &'a RawValue,
+struct Document<T> {
+    statement: T,
 }
 
-impl<'a> Document<'a> {
-    /// AWS writes a list; the grammar of policies also allows a lone statement.
-    fn statements(&self) -> Option<Vec<&'a RawValue>> {
-        let text = self.statement.get();
-        if text.starts_with('{') { Some(vec![self.statement]) } else { serde_json::from_str(text).ok() }
-    }
+/// AWS writes a list; the grammar of policies also allows a lone statement. `None` if the document cannot be read.
+fn statements(policy: &str) -> Option<Vec<&RawValue>> {
+    let list = serde_json::from_str(policy).map(|document: Document<Vec<&RawValue>>| document.statement);
+    let lone = || serde_json::from_str(policy).map(|document: Document<&RawValue>| document.statement).ok();
+    list.ok().or_else(|| lone().filter(|one| one.get().starts_with('{')).map(|one| vec![one]))
 }
 
 #[derive(Deserialize)]
@@ -59,8 +57,7 @@ pub(crate) enum Standing {
 
 /// Every statement of a policy document, in order; `None` if the document cannot be read.
 pub(crate) fn all(policy: &str) -> Option<Vec<Standing>> {
-    let document: Document<'_> = serde_json::from_str(policy).ok()?;
-    document.statements()?.into_iter().map(Standing::of).collect()
+    statements(policy)?.into_iter().map(Standing::of).collect()
 }
 
 /// The ids of the statements whose principal IAM has replaced by its unique id, as it does when a user or
@@ -145,16 +142,14 @@ fn has_id(raw: &RawValue, sid: &str) -> bool {
 
 /// How many bytes a policy document has without a statement; without its last one it is gone.
 pub(crate) fn bytes_without(policy: &str, sid: &str) -> Option<usize> {
-    let document: Document<'_> = serde_json::from_str(policy).ok()?;
-    let statements = document.statements()?;
+    let statements = statements(policy)?;
     let gone = statements.iter().find(|raw| has_id(raw, sid)).map(|raw| raw.get().len() + 1)?;
     if statements.len() == 1 { Some(0) } else { policy.len().checked_sub(gone) }
 }
 
 /// Looks for a statement id in a policy document; `None` if the document cannot be read.
 pub(crate) fn find(policy: &str, sid: &str) -> Option<Found> {
-    let document: Document<'_> = serde_json::from_str(policy).ok()?;
-    Some(match document.statements()?.iter().find(|raw| has_id(raw, sid)) {
+    Some(match statements(policy)?.iter().find(|raw| has_id(raw, sid)) {
         None => Found::Absent,
         Some(raw) => Statement::parse(raw.get()).map_or(Found::Foreign, |it| Found::Statement(Box::new(it))),
     })

@@ -114,6 +114,24 @@ async fn advice_that_is_followed_saves_what_it_says() {
     follow(&scene, &told[0], None).await;
 }
 
+/// Which of them is told may depend on nothing but the statements: there may be more than are listed.
+#[tokio::test]
+async fn what_saves_the_same_is_told_in_one_order() {
+    // As many bytes as an account's statement, by its id.
+    let everyone = |sid: &str| stored(&format!("{sid:x<38}"), json!({ "Principal": "*" }));
+    let account = |sid: &str| stored(sid, json!({}));
+    let all = [everyone("a"), account("b"), everyone("c"), account("d")];
+    for turn in 0..all.len() {
+        let mut statements = all.clone();
+        statements.rotate_left(turn);
+        let told = advice(&holding(&[(ORDERS, &statements)]).await).await;
+        assert_eq!(told.len(), 2);
+        assert_eq!(told[0]["savesBytes"], told[1]["savesBytes"]);
+        let accounts = told[0]["statementIds"][0].as_str().unwrap();
+        assert!(["b", "d"].contains(&accounts), "{told:?}");
+    }
+}
+
 /// What ends is no reason for a grant that does not.
 #[tokio::test]
 async fn timed_grants_are_no_part_of_what_could_stand_for_several() {
