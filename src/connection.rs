@@ -10,7 +10,6 @@
 mod trust;
 
 use std::fmt;
-use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,11 +33,10 @@ use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, ToSocketAddrs};
-use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{self, CipherSuite, ClientConfig};
+use tokio_rustls::rustls::{self, CipherSuite, ClientConfig, NamedGroup};
 
 use crate::mark::Mark;
 
@@ -51,7 +49,7 @@ const MOST_RESPONSE_BYTES: usize = 1 << 20;
 /// A connection idle for longer is not trusted: something between may have dropped it in silence.
 const MOST_IDLE: Duration = Duration::from_secs(60);
 
-/// The longest that opening a connection ahead of time may hold up the start.
+/// The longest that opening a connection ahead of time may hold up the start, once its name has been looked up.
 const MOST_WARMING: Duration = Duration::from_secs(2);
 
 /// The longest that one request may take, from the look-up of the name to the end of the answer. Whoever makes a call
@@ -104,32 +102,6 @@ impl std::error::Error for NotSent {
     }
 }
 
-/// Where the first connection will go. Its name is being looked up from the moment that this is made, on a thread of
-/// its own: the C library has no end for a look-up that nobody answers, and the start goes on meanwhile.
-pub struct Ahead {
-    origin: Origin,
-    addresses: JoinHandle<io::Result<Vec<SocketAddr>>>,
-    end: Instant,
-}
-
-impl Ahead {
-    /// The way to this URL, if it is one that a connection can go to.
-    pub fn to(url: &str) -> Option<Self> {
-        Self::found_by(url, |host, port| Ok((host, port).to_socket_addrs()?.collect()))
-    }
-
-    /// The same with another way to look up a host.
-    pub fn found_by(
-        url: &str,
-        look_up: impl FnOnce(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + 'static,
-    ) -> Option<Self> {
-        let origin = Origin::of(&url.parse().ok()?)?;
-        let at = origin.clone();
-        let addresses = spawn_blocking(move || look_up(at.at().0, at.port));
-        Some(Self { origin, addresses, end: Instant::now() + MOST_WARMING })
-    }
-}
-
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
@@ -139,6 +111,9 @@ impl Connection {
         let mut provider = rustls::crypto::ring::default_provider();
         // AWS's servers prefer it as well; its SHA-256 is what processors have instructions for.
         provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+        // The group that a key is sent ahead for. ring has this one in assembly for both of Lambda's processors, and
+        // X25519 for arm64 in C alone.
+        provider.kx_groups.sort_by_key(|group| group.name() != NamedGroup::secp256r1);
         let provider = Arc::new(provider);
         let trust = Trust::new(added, Arc::clone(&provider))?;
         let config = ClientConfig::builder_with_provider(provider)
@@ -157,10 +132,15 @@ impl Connection {
 
     /// Opens the connection ahead of the first request, and does something else while AWS works out its
     /// part of the handshake. A failure only costs the head start.
-    pub async fn warm<T>(&self, ahead: Ahead, meanwhile: impl Future<Output = T>) -> T {
-        let Ahead { origin, addresses, end } = ahead;
-        let tcp = async { TcpStream::connect(&*addresses.await??).await };
-        let Ok(Ok(tcp)) = timeout_at(end, tcp).await else { return meanwhile.await };
+    ///
+    /// The name is looked up on this thread, which has nothing else to do during init: a thread of its own for one
+    /// look-up takes longer than the look-up. What ends one that nobody answers is the C library's own clock, which the
+    /// template sets (`RES_OPTIONS`).
+    pub async fn warm<T>(&self, url: &str, meanwhile: impl Future<Output = T>) -> T {
+        let Some(origin) = url.parse().ok().as_ref().and_then(Origin::of) else { return meanwhile.await };
+        let addresses: Vec<SocketAddr> = origin.at().to_socket_addrs().into_iter().flatten().collect();
+        let end = Instant::now() + MOST_WARMING;
+        let Ok(Ok(tcp)) = timeout_at(end, TcpStream::connect(&*addresses)).await else { return meanwhile.await };
         // The first of the two is polled first, and so has sent its greeting before the other starts.
         let (open, done) = join(timeout_at(end, self.greet(origin, tcp)), meanwhile).await;
         if let Ok(Ok(open)) = open {

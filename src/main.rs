@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use permission_broker::audit::Audit;
 use permission_broker::broker::Broker;
 use permission_broker::config::{Aws, Config, Environment, Problems};
-use permission_broker::connection::{Ahead, Connection};
+use permission_broker::connection::Connection;
 use permission_broker::policy::Timing;
 use permission_broker::results::Results;
 use permission_broker::{aws, log};
@@ -47,10 +47,7 @@ fn start() -> Result<(), Failure> {
     // A handful of sockets at most: Lambda, its runtime, and what is switched on. The default has room for 1,024 events.
     let runtime = runtime.enable_io().enable_time().max_io_events_per_tick(16).build()?;
     // On the heap: on its way down `block_on` moves what it is given, and each copy is stack to touch.
-    let ended = runtime.block_on(Box::pin(serve(environment, audit)));
-    // Not waiting for a look-up that nobody answers: why the broker ends is to be said now.
-    runtime.shutdown_background();
-    ended
+    runtime.block_on(Box::pin(serve(environment, audit)))
 }
 
 async fn serve(environment: Environment, audit: Audit) -> Result<(), Failure> {
@@ -59,11 +56,11 @@ async fn serve(environment: Environment, audit: Audit) -> Result<(), Failure> {
         // The rest is read too, so that all that is wrong is said at once.
         problems => return Ok(Config::with(&environment, problems).map(drop)?),
     };
-    let ahead = aws::endpoint(&aws).await.and_then(|url| Ahead::to(&url));
     let connection = Connection::new(aws.authorities.clone())?;
+    let endpoint = aws::endpoint(&aws).await;
     let prepared = prepare(&environment, aws, connection.clone(), audit);
-    let events = match ahead {
-        Some(ahead) => connection.warm(ahead, prepared).await,
+    let events = match endpoint {
+        Some(url) => connection.warm(&url, prepared).await,
         None => prepared.await,
     }?;
     Ok(events.await?)
