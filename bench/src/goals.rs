@@ -11,17 +11,28 @@ pub(crate) struct Goal {
 }
 
 impl Goal {
-    /// At most `must`, better at most `aim`; where the aim is above the must, at least.
+    /// Whether the figure is what it must be.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.keeps(self.must)
+    }
+
     pub(crate) fn row(&self) -> Vec<String> {
-        let least = self.aim > self.must;
-        let keeps = |bound: f64| if least { self.measured >= bound } else { self.measured <= bound };
-        let sign = if least { "≥" } else { "≤" };
-        let state = match (keeps(self.must), keeps(self.aim)) {
+        let sign = if self.is_least() { "≥" } else { "≤" };
+        let state = match (self.is_kept(), self.keeps(self.aim)) {
             (_, true) => "aim met",
             (true, false) => "must met",
             (false, false) => "**not met**",
         };
         let bound = |bound: f64| format!("{sign} {bound}");
         vec![self.what.to_owned(), shown(self.measured), bound(self.must), bound(self.aim), state.to_owned()]
+    }
+
+    /// At most `must`, better at most `aim`; where the aim is above the must, at least.
+    fn is_least(&self) -> bool {
+        self.aim > self.must
+    }
+
+    fn keeps(&self, bound: f64) -> bool {
+        if self.is_least() { self.measured >= bound } else { self.measured <= bound }
     }
 }

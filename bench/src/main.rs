@@ -56,6 +56,9 @@ struct Cli {
     /// compared with unless this says otherwise.
     #[arg(long, global = true, value_enum)]
     door: Option<Door>,
+    /// Compare without boto3, where Python or its packages are not to be had.
+    #[arg(long)]
+    without_python: bool,
 }
 
 /// How much is measured.
@@ -110,7 +113,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     let broker = || cli.binaries.broker();
     let door = cli.door.unwrap_or(Door::ApiGateway);
     match cli.command {
-        None => compare::run(&cli.binaries, cli.door.unwrap_or(Door::Direct), &cli.extent),
+        None => compare::run(&cli.binaries, cli.door.unwrap_or(Door::Direct), &cli.extent, !cli.without_python),
         Some(Command::Stale) => stale::run(&broker()?, door, &cli.extent),
         Some(Command::Slow) => slow::run(&broker()?, door),
         Some(Command::Growth) => growth::run(),

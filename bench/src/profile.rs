@@ -17,8 +17,8 @@ use crate::{Failure, callgrind, markdown};
 /// Functions that are shown with everything that they call, which may be of other parts, and one within another.
 const WHOLE: [(&str, &str); 9] = [
     ("TLS: signatures checked", "webpki::signed_data::verify_signature"),
-    ("TLS: a key made for the exchange", "ring::ec::curve25519::x25519::x25519_public_from_private"),
-    ("TLS: the exchange", "ring::ec::curve25519::x25519::x25519_ecdh"),
+    ("TLS: a key made for the exchange", "ring::ec::suite_b::curve::p256_public_from_private"),
+    ("TLS: the exchange", "ring::ec::suite_b::ecdh::p256_ecdh"),
     (
         "AWS's SDK: its table of partitions",
         "<aws_sdk_lambda::endpoint_lib::partition::PartitionResolver>::new_from_json",

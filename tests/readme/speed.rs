@@ -78,9 +78,23 @@ fn the_bill_has_the_templates_memory_size() {
 /// Whatever of a price is chosen in `Cargo.toml` is what the table of choices says.
 #[test]
 fn the_choices_are_those_of_the_manifest() {
-    let rows = table("Choices and their price", "| choice | price |");
+    let rows = table("Choices and their price", "| choice | reason | price |");
     let manifest = text("Cargo.toml");
     for choice in rows.iter().flat_map(|row| code(&row[0])).filter(|choice| choice.contains(" = ")) {
         assert!(manifest.lines().any(|line| line == choice), "{choice}");
     }
+}
+
+/// What `growth` measures is built as what is deployed.
+#[test]
+fn growth_is_built_like_the_deployed_binary() {
+    let settings = |file: &str, profile: &str| -> Vec<String> {
+        let source = text(file);
+        let sections = source.split("\n[").filter(|section| section.starts_with(profile));
+        let lines = sections.flat_map(str::lines).filter(|line| line.contains(" = ") && !line.starts_with("inherits"));
+        lines.map(str::to_owned).collect()
+    };
+    let deployed = settings("Cargo.toml", "profile.release");
+    assert!(deployed.len() > 8, "{deployed:?}");
+    assert_eq!(settings("bench/Cargo.toml", "profile.deployed"), deployed);
 }
