@@ -49,7 +49,7 @@ const MOST_RESPONSE_BYTES: usize = 1 << 20;
 /// A connection idle for longer is not trusted: something between may have dropped it in silence.
 const MOST_IDLE: Duration = Duration::from_secs(60);
 
-/// The longest that opening a connection ahead of time may hold up the start, once its name has been looked up.
+/// The longest that opening a connection ahead of time may hold up the start, unless the look-up of its name takes longer.
 const MOST_WARMING: Duration = Duration::from_secs(2);
 
 /// The longest that one request may take, from the look-up of the name to the end of the answer. Whoever makes a call
@@ -138,8 +138,8 @@ impl Connection {
     /// template sets (`RES_OPTIONS`).
     pub async fn warm<T>(&self, url: &str, meanwhile: impl Future<Output = T>) -> T {
         let Some(origin) = url.parse().ok().as_ref().and_then(Origin::of) else { return meanwhile.await };
-        let addresses: Vec<SocketAddr> = origin.at().to_socket_addrs().into_iter().flatten().collect();
         let end = Instant::now() + MOST_WARMING;
+        let addresses: Vec<SocketAddr> = origin.at().to_socket_addrs().into_iter().flatten().collect();
         let Ok(Ok(tcp)) = timeout_at(end, TcpStream::connect(&*addresses)).await else { return meanwhile.await };
         // The first of the two is polled first, and so has sent its greeting before the other starts.
         let (open, done) = join(timeout_at(end, self.greet(origin, tcp)), meanwhile).await;

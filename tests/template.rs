@@ -44,7 +44,7 @@ fn the_broker_starts_with_the_variables_that_it_is_given() {
         assert_eq!(broker["Tracing"], mode);
     }
     assert_eq!(config.result_bus, None, "off where it is not asked for");
-    // A second for each of two questions to the resolver: together what a start waits for its connection at most.
+    // A second for each of two questions to a nameserver.
     assert!(environment(&[ALLOWLIST]).contains(&("RES_OPTIONS".to_owned(), "timeout:1 attempts:2".to_owned())));
     let config = read(&[ALLOWLIST, ("ResultBus", "outcomes")]).expect("a working environment");
     assert_eq!(config.result_bus.expect("a bus").as_str(), "outcomes");

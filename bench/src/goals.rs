@@ -11,14 +11,15 @@ pub(crate) struct Goal {
 }
 
 impl Goal {
-    /// Whether the figure is what it must be.
+    /// Whether the figure is what it must be; one that was not measured is not what it must not be.
     pub(crate) fn is_kept(&self) -> bool {
-        self.keeps(self.must)
+        self.measured.is_nan() || self.keeps(self.must)
     }
 
     pub(crate) fn row(&self) -> Vec<String> {
         let sign = if self.is_least() { "≥" } else { "≤" };
         let state = match (self.is_kept(), self.keeps(self.aim)) {
+            _ if self.measured.is_nan() => "–",
             (_, true) => "aim met",
             (true, false) => "must met",
             (false, false) => "**not met**",

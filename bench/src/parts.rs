@@ -25,7 +25,7 @@ pub(crate) const PARTS: [&str; 14] =
 pub(crate) fn part(object: &str, symbol: &str) -> &'static str {
     match object.rsplit('/').next().unwrap_or_default() {
         file if file.starts_with("ld-linux") => LOADER,
-        file if file.starts_with("libc.") => of_libc(symbol),
+        file if file.starts_with("lib") && file.contains(".so") => of_libc(symbol),
         _ => of_broker(symbol),
     }
 }
@@ -56,6 +56,7 @@ fn of_path(path: &str) -> &'static str {
     crates(path).map(of_crate).find(|part| *part != STD).unwrap_or(STD)
 }
 
+/// What is loaded beside the C library, GCC's unwinder and the library of mathematics, counts with it.
 fn of_libc(symbol: &str) -> &'static str {
     let memory = ["alloc", "free", "mem", "chunk"].iter().any(|word| symbol.contains(word));
     if memory { MEMORY } else { LIBC }
