@@ -5,6 +5,7 @@
 //! therefore brought into one form before they are compared. Recorded from AWS in November 2025.
 
 mod document;
+mod meaning;
 mod request;
 mod values;
 
@@ -44,17 +45,6 @@ pub(crate) struct Statement {
 
 /// Operator and key of a condition, in lower case.
 type Condition = (String, String);
-
-/// What a statement means, whatever its id: all of it, or what is left when one thing in it does not matter. Borrowed, so
-/// that many can be compared at little cost. It may hold a token, so it has no `Debug`.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Meaning<'s> {
-    allow: bool,
-    principal: Option<&'s Party>,
-    action: &'s str,
-    resource: &'s str,
-    conditions: Vec<(&'s Condition, &'s Vec<String>)>,
-}
 
 /// A principal as AWS stores it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -195,25 +185,6 @@ impl Statement {
     pub(crate) fn gives_the_same(&self, other: &Self) -> bool {
         (self.allow, &self.principal, &self.action, &self.conditions)
             == (other.allow, &other.principal, &other.action, &other.conditions)
-    }
-
-    /// What it means.
-    pub(crate) fn meaning(&self) -> Meaning<'_> {
-        let Self { sid: _, allow, principal, action, resource, conditions } = self;
-        let conditions = conditions.iter().collect();
-        Meaning { allow: *allow, principal: Some(principal), action, resource, conditions }
-    }
-
-    /// What it means but for whom, if it grants to one account, of whatever organization.
-    pub(crate) fn meaning_to_any_account(&self) -> Option<Meaning<'_>> {
-        self.is_to_one_account().then(|| Meaning { principal: None, ..self.meaning() })
-    }
-
-    /// What it means but for the source ARN.
-    pub(crate) fn meaning_from_anywhere(&self) -> Meaning<'_> {
-        let mut meaning = self.meaning();
-        meaning.conditions.retain(|(condition, _)| !is(condition, SOURCE_ARN));
-        meaning
     }
 
     /// What would grant the same to an organization, if it grants to one account.
